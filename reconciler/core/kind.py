@@ -1,0 +1,96 @@
+"""A kind knows one sort of thing: how to see it, how to tell two states of it apart, how to make it so.
+
+Taking back is not another verb: revert is `apply` with the two states swapped. So an observed state carries all
+that is needed to bring it back, large contents by digest.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+from reconciler.core.drift import FieldDrift, compare
+from reconciler.core.host import Host, HostView, Payloads
+from reconciler.core.identity import Digest, ResourceId
+from reconciler.core.state import AnyState, State
+
+
+class Mistake(Exception):
+    """Something in one entry of a section cannot be. `keys` leads from the entry to the value at fault."""
+
+    def __init__(self, message: str, *keys: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.keys = keys
+        self.hint = hint
+
+
+class Material(Protocol):
+    """What an entry may be made of."""
+
+    def file(self, path: str) -> Digest:
+        """The payload at a relative path of the desired state. Raises Mistake where there is none."""
+
+    def inline(self, content: bytes) -> Digest:
+        """A payload that stands in the entry itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The part of a Device spec in which a kind is declared: a map from names to entries.
+
+    `entry` is a dataclass of plain types, Mode, Literal, and further such dataclasses; its field names are written
+    in camelCase. `declare` turns one checked entry into a state and raises Mistake where it cannot.
+    """
+
+    key: str
+    entry: type[Any]
+    declare: Callable[[str, Any, Material], State]
+    about: str = ""
+
+
+def _nothing(_name: str) -> Iterable[ResourceId]:
+    return ()
+
+
+def _no_payloads(_state: State) -> Iterable[Digest]:
+    return ()
+
+
+def _no_place(_name: str) -> str | None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """For kinds whose resource is a text: the bytes it has, and the bytes that `apply` would give it."""
+
+    read: Callable[[str, HostView], Iterator[bytes]]
+    render: Callable[[State, bytes | None, Payloads], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The name is that of the module and of the schema, and the first half of a resource id.
+
+    `needs` names what must be there first. `place` is the path that the resource takes up, if it does.
+    `implied` is the state in which a resource of this kind comes in where another needs it and nobody declares it.
+    `payloads` names the bytes without which the state cannot be brought (back).
+    `deadline` is how long one effect may take.
+    """
+
+    name: str
+    state: type[State]
+    observe: Callable[[str, HostView], AnyState]
+    apply: Callable[[str, AnyState, Host], None]
+    section: Section | None = None
+    needs: Callable[[str], Iterable[ResourceId]] = _nothing
+    place: Callable[[str], str | None] = _no_place
+    implied: State | None = None
+    diff: Callable[[AnyState, AnyState], tuple[FieldDrift, ...]] = compare
+    payloads: Callable[[State], Iterable[Digest]] = _no_payloads
+    content: Content | None = None
+    deadline: timedelta = timedelta(seconds=60)
+
+
+Kinds = Mapping[str, Kind]
