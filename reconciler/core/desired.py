@@ -94,7 +94,7 @@ def _resource_from_json(data: dict[str, Any], kinds: Kinds) -> Resource:
     id = ResourceId.parse(data["id"])
     state = state_from_json(data["state"], kinds[id.kind].state)
     if not isinstance(state, State):
-        raise ValueError(f"{id} is desired in no state")  # noqa: TRY004  # the data is at fault, not the caller
+        raise ValueError(f"{id} is desired in no state")
     return Resource(
         id=id,
         state=state,

@@ -39,6 +39,11 @@ class Access:
     group: str | None = None
 
 
+def above(path: str) -> str | None:
+    """The folder that holds `path`; None for what lies in the root, which is always there."""
+    return path.rpartition("/")[0] or None
+
+
 class FilesView(Protocol):
     """Files, seen. Paths are absolute and normal. Errors of the system are raised as Transient or Broken."""
 

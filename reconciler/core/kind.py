@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from reconciler.core.drift import FieldDrift, compare
-from reconciler.core.host import Host, HostView, Payloads
+from reconciler.core.host import Host, HostView, Payloads, above
 from reconciler.core.identity import Digest, ResourceId
 from reconciler.core.state import AnyState, State
 
@@ -23,6 +23,30 @@ class Mistake(Exception):
         self.message = message
         self.keys = keys
         self.hint = hint
+
+
+OFF_LIMITS = ("/proc", "/sys", "/dev", "/run/reconciler", "/var/lib/reconciler", "/var/log/reconciler")
+"""No resource lies here: kernels' file systems, and our own records."""
+
+
+def check_path(path: str) -> None:
+    """A name that is a path is absolute, normal and not ours. Raises Mistake."""
+    parts = path.split("/")
+    if not path.startswith("/") or path == "/":
+        raise Mistake(f"{path!r} is not an absolute path", hint="write it from the root, as in /etc/motd")
+    if any(part in ("", ".", "..") for part in parts[1:]) or not path.isprintable():
+        raise Mistake(f"{path!r} is not a normal path", hint="no empty part, no '.', no '..', no control character")
+    if any(len(part.encode()) > 255 for part in parts) or len(path.encode()) > 4000:
+        raise Mistake(f"{path[:40]!r}… is too long for a path", hint="255 bytes a part, 4000 in all")
+    closed = next((place for place in OFF_LIMITS if path == place or path.startswith(f"{place}/")), None)
+    if closed:
+        raise Mistake(f"{path!r} cannot be managed: {closed} is off limits")
+
+
+def folder_need(path: str) -> tuple[ResourceId, ...]:
+    """What lies in a folder needs that folder, except in the root."""
+    folder = above(path)
+    return (ResourceId("directory", folder),) if folder else ()
 
 
 class Material(Protocol):
