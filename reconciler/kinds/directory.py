@@ -1,0 +1,77 @@
+"""A directory is managed, never what is in it: one that others still use stays when it leaves the desired state."""
+
+from dataclasses import dataclass, replace
+
+from reconciler.core.drift import FieldDrift, compare
+from reconciler.core.host import Access, FileStat, FileType, Host, HostView
+from reconciler.core.kind import Kind, Material, Section, check_path, folder_need
+from reconciler.core.state import ABSENT, Absent, AnyState, Mode, Occupied, State
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryEntry:
+    """What is left out is not managed; a new directory is 0755."""
+
+    mode: Mode | None = None
+    owner: str | None = None
+    group: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryState(State):
+    """`empty` is only ever observed."""
+
+    mode: int | None = None
+    owner: str | None = None
+    group: str | None = None
+    empty: bool | None = None
+
+
+def observe(name: str, view: HostView) -> AnyState:
+    """A link that leads to a directory is as good as one (`/bin`, `/var/run`)."""
+    stat = view.files.stat(name)
+    if stat is not None and stat.type is FileType.LINK:
+        stat = view.files.stat(name, follow=True) or FileStat(FileType.LINK, 0, 0)
+    if stat is None:
+        return ABSENT
+    if stat.type is not FileType.DIRECTORY:
+        return Occupied(str(stat.type))
+    return DirectoryState(stat.mode, stat.owner, stat.group, view.files.is_empty(name))
+
+
+def diff(desired: AnyState, observed: AnyState) -> tuple[FieldDrift, ...]:
+    """A directory that holds what is not ours is as absent as it can be."""
+    if isinstance(desired, Absent) and isinstance(observed, DirectoryState) and observed.empty is False:
+        return ()
+    if isinstance(desired, DirectoryState):
+        desired = replace(desired, empty=None)
+    return compare(desired, observed)
+
+
+def apply(name: str, desired: AnyState, host: Host) -> None:
+    if not isinstance(desired, DirectoryState):
+        host.files.remove_directory(name)
+        return
+    access = Access(desired.mode, desired.owner, desired.group)
+    if host.files.stat(name) is None:
+        host.files.make_directory(name, access)
+    else:
+        host.files.set_access(name, access)
+
+
+def declare(name: str, entry: DirectoryEntry, _material: Material) -> DirectoryState:
+    check_path(name)
+    return DirectoryState(entry.mode, entry.owner, entry.group)
+
+
+KIND = Kind(
+    name="directory",
+    state=DirectoryState,
+    observe=observe,
+    apply=apply,
+    diff=diff,
+    needs=folder_need,
+    place=lambda name: name,
+    implied=DirectoryState(),
+    section=Section("directories", DirectoryEntry, declare, about="Directories by their path."),
+)
