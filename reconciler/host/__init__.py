@@ -1,0 +1,1 @@
+"""The hands: every effect on a managed resource is here, behind the protocols of the book."""
