@@ -1,0 +1,90 @@
+"""How much a git child may: whose it is, what it may use, and what it sees of the world around it.
+
+No configuration but ours reaches it, whatever the agent was started with.
+"""
+
+import os
+import resource
+import subprocess
+from dataclasses import dataclass
+from datetime import timedelta
+
+MIB = 1 << 20
+CHUNK = 1 << 16
+CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gitconfig")
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """As whom git runs."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What one child may use. Sizes are in bytes; `file` bounds the one pack that a fetch brings."""
+
+    deadline: timedelta = timedelta(seconds=60)
+    cpu: timedelta = timedelta(seconds=300)
+    memory: int = 1024 * MIB
+    file: int = 512 * MIB
+    output: int = 8 * MIB
+    descriptors: int = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """With what a child is started: whose, how much, and the descriptor of a lock that it keeps with us."""
+
+    identity: Identity | None = None
+    bounds: Bounds = Bounds()
+    lock: int | None = None
+
+
+def environment() -> dict[str, str]:
+    """All of it. GIT_DIR is where the child starts, so that no repo around that place is taken for the clone."""
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LC_ALL": "C",
+        "HOME": "/nonexistent",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": CONFIG,
+        "GIT_ALLOW_PROTOCOL": "file",
+        "GIT_PROTOCOL_FROM_USER": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_DIR": ".",
+    }
+
+
+def _limits(bounds: Bounds) -> list[tuple[str, int, int]]:
+    """What the agent itself may not exceed, its child may not either."""
+    asked = (
+        ("core", resource.RLIMIT_CORE, 0),
+        ("as", resource.RLIMIT_AS, bounds.memory),
+        ("fsize", resource.RLIMIT_FSIZE, bounds.file),
+        ("cpu", resource.RLIMIT_CPU, int(bounds.cpu.total_seconds())),
+        ("nofile", resource.RLIMIT_NOFILE, bounds.descriptors),
+    )
+    hard = {which: resource.getrlimit(which)[1] for _, which, _ in asked}
+    return [(name, which, most if hard[which] < 0 else min(most, hard[which])) for name, which, most in asked]
+
+
+def limit(child: subprocess.Popen[bytes], bounds: Bounds) -> None:
+    """From outside and at once: a function that runs between fork and exec is not safe beside threads."""
+    try:
+        for _, which, most in _limits(bounds):
+            resource.prlimit(child.pid, which, (most, most))
+    except ProcessLookupError:
+        return
+
+
+def own_limits(power: Power) -> tuple[str, ...]:
+    """Another user's child is out of reach for a root without CAP_SYS_RESOURCE: it bounds itself, then becomes git."""
+    if power.identity is None:
+        return ()
+    return ("prlimit", *(f"--{name}={most}" for name, _, most in _limits(power.bounds)), "--")
