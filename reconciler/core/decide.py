@@ -57,13 +57,13 @@ def decide(progress: Progress) -> Move:
 
 def _forward(progress: Progress) -> Move:
     first_fault = next(iter(progress.faults.values()), None)
-    if progress.opened.purpose is not Purpose.REPAIR:
-        if first_fault:
-            return Turn(first_fault)
-        if progress.resumes >= MAX_RESUMES:
-            return Turn(Fault("interrupted", f"the plan was interrupted {progress.resumes} times"))
+    is_taken_back = progress.opened.purpose is not Purpose.REPAIR
+    if first_fault and is_taken_back:
+        return Turn(first_fault)
     for wave in _waves(progress):
         steps = tuple(step for step in wave if progress.marks[step] in _TO_BRING and _is_free(step, progress))
+        if steps and is_taken_back and progress.resumes >= MAX_RESUMES:
+            return Turn(Fault("interrupted", f"the plan was interrupted {progress.resumes} times"))
         if steps:
             return Apply(steps)
     return Close(Outcome.FAILED if first_fault else Outcome.CONVERGED)

@@ -11,7 +11,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any, assert_never
 
 from reconciler.core.errors import ForeignFormat
-from reconciler.core.identity import Generation
+from reconciler.core.identity import Generation, ResourceId
 from reconciler.core.kind import Kinds
 from reconciler.core.plan import Plan, Step
 
@@ -44,11 +44,12 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The plan will be carried out; its pre-images and payloads are stored."""
+    """The plan will be carried out; its pre-images and payloads are stored. `taken_on` is what we own from now on."""
 
     plan: Plan
     generation: Generation
     purpose: Purpose
+    taken_on: tuple[ResourceId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +217,10 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
     """With the format, so that a release that does not know it says so."""
     head: dict[str, Any] = {"format": FORMAT, "entry": type(entry).__name__.lower()}
     match entry:
-        case Opened(plan, generation, purpose):
-            return {**head, "plan": plan.to_json(), "generation": generation.number, "purpose": str(purpose)}
+        case Opened(plan, generation, purpose, taken_on):
+            taken = [str(id) for id in taken_on]
+            said = {"generation": generation.number, "purpose": str(purpose), "takenOn": taken}
+            return {**head, "plan": plan.to_json(), **said}
         case Resumed():
             return head
         case Begun(steps) | Done(steps) | Undoing(steps) | Undone(steps):
@@ -249,7 +252,8 @@ def _entry(data: Mapping[str, Any], kinds: Kinds) -> Entry:
     match data["entry"]:
         case "opened":
             plan = Plan.from_json(data["plan"], kinds)
-            return Opened(plan, Generation(data["generation"]), Purpose(data["purpose"]))
+            taken_on = tuple(ResourceId.parse(text) for text in data["takenOn"])
+            return Opened(plan, Generation(data["generation"]), Purpose(data["purpose"]), taken_on)
         case "resumed":
             return Resumed()
         case "begun" | "done" | "undoing" | "undone" as name:

@@ -27,4 +27,16 @@ def format_of(name: str) -> Format:
     if name not in NAMES:
         raise ValueError(f"no format is called {name!r}")
     module = import_module(f"{__name__}.{name}")
-    return Format(module.parse, module.fit)
+
+    def fit(values: Any, text: str | None) -> str:
+        return text if text is not None and _holds(module.parse, text, values) else str(module.fit(values, text))
+
+    return Format(module.parse, fit)
+
+
+def _holds(parse: Callable[[str], Any], text: str, values: Any) -> bool:
+    """What fits already is left to the letter, odd spaces and all."""
+    try:
+        return bool(parse(text) == values)
+    except ValueError:
+        return False

@@ -81,14 +81,16 @@ class Batch:
                 raise InTheWay(f"cannot make the directory {path}: a {before.type} stands there")
 
     def set_access(self, path: str, access: Access) -> None:
-        """A link has no mode of its own (symlink(7))."""
+        """A link has no mode of its own (symlink(7)); what is so already is not done again."""
         self._wait_for(path)
         with cannot("set the access of", path):
             before = self._hands.look(path)
             if before is None:
                 raise Moved(f"cannot set the access of {path}: it is gone")
-            self._touched = True
-            self._hands.give(path, replace(access, mode=None) if before.type is FileType.LINK else access)
+            missing = _missing(access, before)
+            if missing != Access():
+                self._touched = True
+                self._hands.give(path, missing)
 
     def remove(self, path: str) -> None:
         self._wait_for(path)
@@ -127,8 +129,12 @@ class Batch:
         self._begin()
 
     def clean(self, path: str) -> None:
-        """Also of this batch: what was made ready for `path` will not be shown."""
+        """Also of this batch: what was made ready for `path` will not be shown.
+
+        What the interrupted effect did to `path` itself may be in memory only: the next `settle` brings it to the disk.
+        """
         self._staged.pop(path, None)
+        self._touched = True
         with cannot("clean up beside", path):
             if _name(path):
                 self._clear(beside(path))
@@ -195,6 +201,15 @@ class Batch:
                 self._clear(temporary)
         self._staged.clear()
         self._above.clear()
+
+
+def _missing(access: Access, before: FileStat) -> Access:
+    """What is asked for and not so. Setting an owner takes away set-user-id (chown(2)), so the mode is set with it."""
+    owner = access.owner if access.owner != before.owner else None
+    group = access.group if access.group != before.group else None
+    is_link = before.type is FileType.LINK
+    is_same = access.mode == before.mode and not (owner or group)
+    return Access(None if is_link or is_same else access.mode, owner, group)
 
 
 def _complete(access: Access, before: FileStat | None, mode: int = FILE_MODE) -> Access:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from reconciler.core.drift import FieldDrift, compare
-from reconciler.core.host import Access, FileStat, FileType, Host, HostView
+from reconciler.core.host import Access, FileType, Host, HostView
 from reconciler.core.kind import Kind, Material, Section, check_path, folder_need
 from reconciler.core.state import ABSENT, Absent, AnyState, Mode, Occupied, State
 
@@ -30,13 +30,14 @@ class DirectoryState(State):
 def observe(name: str, view: HostView) -> AnyState:
     """A link that leads to a directory is as good as one (`/bin`, `/var/run`)."""
     stat = view.files.stat(name)
-    if stat is not None and stat.type is FileType.LINK:
-        stat = view.files.stat(name, follow=True) or FileStat(FileType.LINK, 0, 0)
     if stat is None:
         return ABSENT
-    if stat.type is not FileType.DIRECTORY:
+    if stat.type is FileType.DIRECTORY:
+        return DirectoryState(stat.mode, stat.owner, stat.group, view.files.is_empty(name))
+    led_to = view.files.stat(name, follow=True) if stat.type is FileType.LINK else None
+    if led_to is None or led_to.type is not FileType.DIRECTORY:
         return Occupied(str(stat.type))
-    return DirectoryState(stat.mode, stat.owner, stat.group, view.files.is_empty(name))
+    return DirectoryState(led_to.mode, led_to.owner, led_to.group)
 
 
 def diff(desired: AnyState, observed: AnyState) -> tuple[FieldDrift, ...]:

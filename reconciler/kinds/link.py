@@ -29,10 +29,11 @@ def observe(name: str, view: HostView) -> AnyState:
 
 
 def apply(name: str, desired: AnyState, host: Host) -> None:
-    if isinstance(desired, LinkState) and desired.target is not None:
-        host.files.link(name, desired.target)
-    else:
+    """A link that leads there already is not made again."""
+    if not isinstance(desired, LinkState) or desired.target is None:
         host.files.remove(name)
+    elif observe(name, host) != desired:
+        host.files.link(name, desired.target)
 
 
 def declare(name: str, entry: LinkEntry, _material: Material) -> LinkState:

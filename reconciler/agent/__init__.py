@@ -1,0 +1,1 @@
+"""The privileged process: it pulls, proves, plans and converges. It knows the rims; nobody knows it."""

@@ -1,0 +1,153 @@
+"""One plan from its first entry to its last, with all that must be written before the one and along with the other.
+
+Before the first entry everything that recovery needs is on the disk; what we are to own is ours on paper before it is
+made; and how it ended is written in one go, so that journal, inventory, history and what is in force always agree.
+"""
+
+from reconciler.agent.carry_out import Hands, Watch, carry_out, resume
+from reconciler.agent.observe import look_at, observe
+from reconciler.agent.parts import Parts
+from reconciler.agent.target import Target
+from reconciler.core.desired import Desired
+from reconciler.core.errors import Broken, InTheWay, Moved
+from reconciler.core.identity import Digest
+from reconciler.core.inventory import Inventory
+from reconciler.core.journal import Closed, Mark, Opened, Outcome, Progress, Purpose, advance
+from reconciler.core.observed import Observed
+from reconciler.core.plan import Plan, make, taken_on
+from reconciler.core.state import State
+from reconciler.core.status import Applied, Quarantined
+from reconciler.store.generations import RUNNING, Record
+
+
+def planned(parts: Parts, desired: Desired) -> tuple[Plan, Observed, Inventory]:
+    """Raises Rejected where the plan is over the limits."""
+    inventory = parts.store.inventory.load()
+    observed = observe(desired, inventory, parts.kinds, parts.look())
+    return make(desired, observed, inventory, parts.kinds), observed, inventory
+
+
+def activate(parts: Parts, target: Target, watch: Watch) -> tuple[Plan, Progress | None]:
+    """Plans anew and carries out. No progress where there was nothing to do and nothing to record.
+
+    Raises Rejected, Transient or Broken where it could not begin, or has to go on another time.
+    """
+    plan, observed, inventory = planned(parts, target.desired)
+    if target.purpose is Purpose.REPAIR and plan.is_empty:
+        _let_go(parts, plan, inventory)
+        return plan, None
+    if target.purpose is not Purpose.REPAIR and plan.blocked:
+        first = plan.blocked[0]
+        hint = "move away what is there, or take the resource out of the desired state"
+        raise InTheWay(f"cannot bring generation {target.generation}: {first.resource} is {first.reason}", hint=hint)
+    object = _save(parts, target, plan)
+    progress = _open(parts, target, plan, object, (observed, inventory))
+    return plan, _to_the_end(parts, progress, watch)
+
+
+def go_on(parts: Parts, watch: Watch) -> Progress | None:
+    """A plan that an interrupted process left open is carried on to its end, whichever that is."""
+    if not parts.store.journal.is_open():
+        return None
+    progress = parts.store.journal.progress()
+    if progress is None or progress.closed is not None:
+        return None
+    return _to_the_end(parts, resume(progress, _hands(parts, watch)), watch)
+
+
+def _to_the_end(parts: Parts, progress: Progress, watch: Watch) -> Progress:
+    progress, outcome = carry_out(progress, _hands(parts, watch))
+    if progress.opened.purpose is Purpose.NEW:
+        parts.store.sweep()
+    _close(parts, progress, outcome)
+    return advance(progress, (Closed(outcome),))
+
+
+def _hands(parts: Parts, watch: Watch) -> Hands:
+    return Hands(parts.touch(), parts.kinds, parts.store.journal, watch)
+
+
+def _save(parts: Parts, target: Target, plan: Plan) -> Digest:
+    """Pre-images and the desired state. Raises Moved where a resource is not as it was when the plan was made."""
+    view = parts.look()
+    with parts.store.objects.batch():
+        for step in plan.steps:
+            if not isinstance(step.before, State):
+                continue
+            kind = parts.kinds[step.resource.kind]
+            if kind.diff(step.before, look_at(step.resource, parts.kinds, view)):
+                raise Moved(f"cannot begin: {step.resource} changed while the plan was made", hint="sync again")
+            if kind.content is not None:
+                for digest in kind.payloads(step.before):
+                    parts.store.objects.put(kind.content.read(step.resource.name, view), digest)
+        return parts.store.save_desired(target.desired)
+
+
+def _open(parts: Parts, target: Target, plan: Plan, object: Digest, seen: tuple[Observed, Inventory]) -> Progress:
+    observed, inventory = seen
+    new = tuple(taken_on(target.desired, observed, inventory))
+    opened = Opened(plan, target.generation, target.purpose, tuple(entry.resource for entry in new))
+    store = parts.store
+    with store.transaction():
+        store.journal.append((opened,))
+        store.inventory.save(inventory, inventory.with_(new))
+        if target.purpose is Purpose.NEW:
+            store.generations.put(_record(parts, target, plan, object))
+    return Progress(opened, (Mark.WAITING,) * len(plan.steps))
+
+
+def _record(parts: Parts, target: Target, plan: Plan, object: Digest) -> Record:
+    return Record(
+        generation=target.generation,
+        digest=target.desired.digest,
+        commit=target.commit,
+        author=target.author,
+        subject=target.subject,
+        plan=plan.digest,
+        result=RUNNING,
+        reason=None,
+        started=parts.now(),
+        ended=None,
+        desired=object,
+    )
+
+
+def _close(parts: Parts, progress: Progress, outcome: Outcome) -> None:
+    inventory = parts.store.inventory.load()
+    with parts.store.transaction():
+        parts.store.journal.append((Closed(outcome),))
+        parts.store.inventory.save(inventory, _owned_after(progress, outcome, inventory))
+        if progress.opened.purpose is not Purpose.REPAIR:
+            _close_generation(parts, progress, outcome)
+
+
+def _close_generation(parts: Parts, progress: Progress, outcome: Outcome) -> None:
+    """A rollback changes what is in force, and nothing that history tells."""
+    generations, opened, fault = parts.store.generations, progress.opened, progress.turned
+    record = generations.get(opened.generation)
+    if record is None:
+        raise Broken(f"cannot close generation {opened.generation}: history does not tell of it")
+    if outcome is Outcome.CONVERGED:
+        generations.apply(Applied(opened.generation, record.commit, record.digest, parts.now()))
+    if opened.purpose is Purpose.NEW:
+        generations.end(opened.generation, str(outcome), fault.message if fault else None, parts.now())
+        generations.forget_old()
+        if fault and not fault.transient:
+            parts.store.quarantine.add(Quarantined(record.digest, record.commit, fault, parts.now()))
+
+
+def _owned_after(progress: Progress, outcome: Outcome, inventory: Inventory) -> Inventory:
+    """What was pruned is ours no longer, nor what a plan took on that was taken back, but for what is still there."""
+    marks = {step.resource: mark for step, mark in zip(progress.steps, progress.marks, strict=True)}
+    if outcome in (Outcome.REVERTED, Outcome.STUCK):
+        taken_on = progress.opened.taken_on
+        return inventory.without(id for id in taken_on if marks.get(id) is not Mark.STUCK)
+    pruned = (id for id in progress.plan.prunes if marks[id] is Mark.DONE)
+    return inventory.without((*pruned, *progress.plan.released, *progress.plan.gone))
+
+
+def _let_go(parts: Parts, plan: Plan, inventory: Inventory) -> None:
+    """What went by itself, or is let go, is ours no longer; at rest there is nothing to write."""
+    if plan.released or plan.gone:
+        with parts.store.transaction():
+            parts.store.inventory.save(inventory, inventory.without((*plan.released, *plan.gone)))

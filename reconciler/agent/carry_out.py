@@ -1,0 +1,158 @@
+"""Moves become effects, effects become entries; and after each effect the resource is looked at again.
+
+A wave's entries are written together before its effects, its effects are brought to the disk together, and only then
+is it written that they happened.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, assert_never
+
+from reconciler.agent.deadline import deadline
+from reconciler.agent.observe import look_at
+from reconciler.core.decide import Apply, Close, Rest, Turn, Undo, decide
+from reconciler.core.errors import Failure, Transient
+from reconciler.core.host import Host
+from reconciler.core.journal import (
+    Begun,
+    Done,
+    Entry,
+    Failed,
+    Fault,
+    Mark,
+    Outcome,
+    Progress,
+    Resumed,
+    Stuck,
+    Turned,
+    Undoing,
+    Undone,
+    advance,
+)
+from reconciler.core.kind import Kinds
+from reconciler.core.plan import Step
+from reconciler.core.state import AnyState
+
+Watch = Callable[[Step, Mark], None]
+"""Told of each step as it comes along: for progress on a terminal, for logs."""
+
+
+class Ledger(Protocol):
+    """Where entries go."""
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        """They are on the disk when this returns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """All that carrying out a plan takes."""
+
+    host: Host
+    kinds: Kinds
+    ledger: Ledger
+    watch: Watch
+
+
+def carry_out(progress: Progress, hands: Hands) -> tuple[Progress, Outcome]:
+    """From wherever the plan stands to the outcome with which it is to be closed.
+
+    Raises Transient where a step cannot be taken back for now: the plan stays open, and is gone on with next time.
+    """
+    while True:
+        match decide(progress):
+            case Apply(steps):
+                progress = _apply(steps, progress, hands)
+            case Undo(steps):
+                progress = _undo(steps, progress, hands)
+            case Turn(fault):
+                progress = _write((Turned(fault),), progress, hands)
+            case Close(outcome):
+                return progress, outcome
+            case Rest():
+                raise RuntimeError("a closed plan is not carried out")
+            case unreachable:
+                assert_never(unreachable)
+
+
+def resume(progress: Progress, hands: Hands) -> Progress:
+    """What an interrupted process left beside its resources goes; its plan then goes on like any other."""
+    for index, mark in enumerate(progress.marks):
+        if mark in (Mark.BEGUN, Mark.UNDOING):
+            _clean(progress.steps[index], hands)
+    return progress if progress.turned else _write((Resumed(),), progress, hands)
+
+
+def _apply(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
+    if any(progress.marks[step] is not Mark.BEGUN for step in steps):
+        progress = _write((Begun(steps),), progress, hands)
+    wanted = {step: progress.steps[step].after for step in steps}
+    faults = _bring(wanted, progress, hands)
+    failed = (Failed(step, fault) for step, fault in faults.items())
+    done = Done(tuple(step for step in steps if step not in faults))
+    return _told(steps, _write((done, *failed), progress, hands), hands)
+
+
+def _undo(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
+    if any(progress.marks[step] is not Mark.UNDOING for step in steps):
+        progress = _write((Undoing(steps),), progress, hands)
+    wanted = {step: progress.steps[step].before for step in steps}
+    faults = _bring(wanted, progress, hands)
+    for step, fault in faults.items():
+        if fault.transient:
+            raise Transient(f"cannot take back {progress.steps[step].resource} for now: {fault.message}")
+    stuck = (Stuck(step, fault) for step, fault in faults.items())
+    undone = Undone(tuple(step for step in steps if step not in faults))
+    return _told(steps, _write((undone, *stuck), progress, hands), hands)
+
+
+def _bring(wanted: Mapping[int, AnyState], progress: Progress, hands: Hands) -> dict[int, Fault]:
+    """The faults of those that are not as wanted, or not surely on the disk."""
+    faults: dict[int, Fault] = {}
+    for index, state in wanted.items():
+        step = progress.steps[index]
+        try:
+            with deadline(hands.kinds[step.resource.kind].deadline, str(step.resource)):
+                hands.kinds[step.resource.kind].apply(step.resource.name, state, hands.host)
+        except Failure as failure:
+            faults[index] = _fault(failure)
+    try:
+        hands.host.files.settle()
+    except Failure as failure:
+        return {index: faults.get(index, _fault(failure)) for index in wanted}
+    for index, state in wanted.items():
+        if index not in faults and (fault := _amiss(progress.steps[index], state, hands)):
+            faults[index] = fault
+    return faults
+
+
+def _amiss(step: Step, wanted: AnyState, hands: Hands) -> Fault | None:
+    """Success is seen, not returned."""
+    observed = look_at(step.resource, hands.kinds, hands.host)
+    drift = hands.kinds[step.resource.kind].diff(wanted, observed)
+    if not drift:
+        return None
+    seen = ", ".join(str(field) for field in drift)
+    return Fault("not-converged", f"{step.resource} is not as it should be after the step: {seen}")
+
+
+def _write(entries: tuple[Entry, ...], progress: Progress, hands: Hands) -> Progress:
+    said = tuple(entry for entry in entries if not (isinstance(entry, (Done, Undone)) and not entry.steps))
+    hands.ledger.append(said)
+    return advance(progress, said)
+
+
+def _told(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
+    for step in steps:
+        hands.watch(progress.steps[step], progress.marks[step])
+    return progress
+
+
+def _clean(step: Step, hands: Hands) -> None:
+    place = hands.kinds[step.resource.kind].place(step.resource.name)
+    if place is not None:
+        hands.host.files.clean(place)
+
+
+def _fault(failure: Failure) -> Fault:
+    return Fault(failure.code, str(failure), isinstance(failure, Transient))

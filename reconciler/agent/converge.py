@@ -1,0 +1,102 @@
+"""One whole pass: finish what was begun, follow, choose, plan, carry out, report.
+
+Only one desired state can be new. Where it cannot be brought, for whatever reason, the last good one stays in force
+and is kept up in the same pass.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+
+from reconciler.agent import target as targets
+from reconciler.agent.activate import activate, go_on, planned
+from reconciler.agent.carry_out import Watch
+from reconciler.agent.follow import Followed, follow
+from reconciler.agent.parts import Parts
+from reconciler.agent.report import Report, failure_of, tally
+from reconciler.agent.target import Target
+from reconciler.core.desired import Mode
+from reconciler.core.errors import Broken, Failure, Moved, Rejected, Transient
+from reconciler.core.journal import Outcome, Progress
+from reconciler.core.pace import Hold
+from reconciler.core.plan import Plan
+from reconciler.core.status import Head
+
+TRIES = 3
+"""Of one plan, on a device that changes while it is made."""
+
+
+def converge(parts: Parts, watch: Watch) -> Report:
+    """The caller holds the lock. What goes wrong is in the report."""
+    try:
+        go_on(parts, watch)
+        followed, failure = _followed(parts)
+        holds = targets.holds(parts, followed)
+        new = targets.new(parts, followed, holds) if followed else None
+        report = _bring(parts, new, watch) if new else None
+        if report is None or report.failure:
+            failure = report.failure if report else failure
+            report = _keep_up(parts, followed, watch)
+    except (Rejected, Transient, Broken) as broken:
+        followed, holds, failure, report = None, parts.store.holds.all(), broken, Report()
+    head = followed.head if followed else _last_head(parts)
+    return replace(report, head=head, failure=failure or report.failure, holds=_unique((*holds, *report.holds)))
+
+
+def roll_back(parts: Parts, number: int | None, watch: Watch) -> Report:
+    """Goes to an earlier good generation, and holds there until an operator resumes. Raises UnknownGeneration."""
+    go_on(parts, watch)
+    target = targets.earlier(parts, number)
+    report = _bring(parts, target, watch)
+    if report.outcome is Outcome.CONVERGED:
+        with parts.store.transaction():
+            parts.store.holds.set(targets.rollback_hold(parts, target.generation))
+    return replace(report, head=_last_head(parts), holds=parts.store.holds.all())
+
+
+def _followed(parts: Parts) -> tuple[Followed | None, Failure | None]:
+    try:
+        return follow(parts, keep=True), None
+    except (Rejected, Transient, Broken) as failure:
+        return None, failure
+
+
+def _keep_up(parts: Parts, followed: Followed | None, watch: Watch) -> Report:
+    target = targets.in_force(parts, followed)
+    if target is None:
+        return Report()
+    report = _bring(parts, target, watch)
+    if report.failure is None:
+        targets.confirm(parts, target)
+    return report
+
+
+def _bring(parts: Parts, target: Target, watch: Watch) -> Report:
+    """The report says why not where it cannot be brought."""
+    try:
+        if target.desired.mode is Mode.OBSERVE:
+            plan, _, _ = planned(parts, target.desired)
+            hold = targets.observe_hold(parts)
+            return Report(plan=plan, holds=(hold,), tally=tally(target.desired, plan, None))
+        plan, progress = _activated(parts, target, watch)
+    except (Rejected, Transient, Broken) as failure:
+        return Report(failure=failure)
+    outcome = progress.closed if progress else None
+    amiss = failure_of(plan, progress)
+    return Report(plan=plan, outcome=outcome, failure=amiss, tally=tally(target.desired, plan, progress))
+
+
+def _activated(parts: Parts, target: Target, watch: Watch) -> tuple[Plan, Progress | None]:
+    """Tried again on a device that changes while the plan is made."""
+    for _ in range(TRIES - 1):
+        with suppress(Moved):
+            return activate(parts, target, watch)
+    return activate(parts, target, watch)
+
+
+def _last_head(parts: Parts) -> Head | None:
+    floor = parts.store.floor.get()
+    return Head(floor.commit, floor.ref, floor.at) if floor else None
+
+
+def _unique(holds: tuple[Hold, ...]) -> tuple[Hold, ...]:
+    return tuple({hold.kind: hold for hold in holds}.values())

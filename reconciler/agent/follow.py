@@ -1,0 +1,96 @@
+"""From the repo to a desired state that may be trusted: each stage takes what the one before gives, and asks no more.
+
+What was accepted and expanded once is not parsed again: at rest, this is one look at the repo's head.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from reconciler import __version__
+from reconciler.agent.parts import Parts
+from reconciler.agent.settings import arch
+from reconciler.core.desired import Desired
+from reconciler.core.errors import CorruptStore
+from reconciler.core.identity import Digest, Revision
+from reconciler.core.status import Head
+from reconciler.store.floor import Floor
+
+
+class Material:
+    """Bytes by digest: from the store where they are kept, else from the revision that was just read."""
+
+    def __init__(self, parts: Parts, fresh: dict[Digest, bytes] | None = None) -> None:
+        self._objects = parts.store.objects
+        self._fresh = fresh or {}
+
+    def open(self, digest: Digest) -> Iterator[bytes]:
+        if digest in self._fresh:
+            return iter((self._fresh[digest],))
+        return self._objects.open(digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What the head of the repo asks of this device, and who asked."""
+
+    head: Head
+    desired: Desired
+    author: str
+    subject: str
+    material: Material
+
+
+def follow(parts: Parts, *, keep: bool, revision: Revision | None = None) -> Followed:
+    """`keep` raises the floor and remembers what was made of it; without it nothing is written but the clone.
+
+    Raises Transient where the repo cannot be reached, Rejected where what it holds cannot be accepted.
+    """
+    revision = revision or parts.source.head()
+    floor = parts.store.floor.get()
+    if floor is not None and floor.commit == revision and (known := _remembered(parts, revision)):
+        head = Head(revision, parts.settings.ref, parts.now())
+        return Followed(head, known, floor.author, floor.subject, Material(parts))
+    return _read(parts, revision, floor, keep=keep)
+
+
+def _read(parts: Parts, revision: Revision, floor: Floor | None, *, keep: bool) -> Followed:
+    # Here, because most passes read nothing, and the language is most of the start-up time.
+    from reconciler.language.expand import Facts, expand  # noqa: PLC0415
+    from reconciler.language.load import load  # noqa: PLC0415
+
+    with parts.source.open(revision, floor.commit if floor else None) as snapshot:
+        commit = snapshot.commit
+        head = Head(revision, parts.settings.ref, parts.now())
+        author = f"{commit.author} <{commit.email}>"
+        if keep and (floor is None or floor.commit != revision):
+            with parts.store.transaction():
+                parts.store.floor.raise_to(Floor(revision, head.ref, author, commit.subject, parts.now()))
+        expansion = expand(load(snapshot, parts.settings.device), parts.kinds, Facts(arch()))
+        desired = expansion.desired
+        if not keep:
+            fresh = {digest: expansion.payload(digest) for digest in desired.payloads}
+            return Followed(head, desired, author, commit.subject, Material(parts, fresh))
+        with parts.store.objects.batch():
+            for digest in sorted(desired.payloads):
+                parts.store.objects.put((expansion.payload(digest),), digest)
+            object = parts.store.save_desired(desired)
+        with parts.store.transaction():
+            parts.store.floor.remember(_key(parts, revision), object)
+        return Followed(head, desired, author, commit.subject, Material(parts))
+
+
+def _remembered(parts: Parts, revision: Revision) -> Desired | None:
+    """None too where it, or a payload of it, was lost: then it is made anew."""
+    object = parts.store.floor.expanded(_key(parts, revision))
+    if object is None:
+        return None
+    try:
+        desired = parts.store.load_desired(object)
+    except CorruptStore:
+        return None
+    return None if parts.store.objects.missing(desired.payloads) else desired
+
+
+def _key(parts: Parts, revision: Revision) -> str:
+    return json.dumps([str(revision), str(parts.settings.device), arch(), __version__])

@@ -1,0 +1,58 @@
+"""The composition root: the one place where rims meet."""
+
+import os
+import pwd
+from datetime import UTC, datetime
+
+from reconciler import kinds as kinds_folder
+from reconciler.agent.parts import Parts
+from reconciler.agent.settings import Settings
+from reconciler.core.errors import Broken, Denied
+from reconciler.host import real
+from reconciler.source.git import Source
+from reconciler.source.power import Identity
+from reconciler.source.remote import Remote
+from reconciler.store import Store
+
+USER = "reconciler"
+"""As whom git runs."""
+
+
+def assemble(settings: Settings) -> Parts:
+    kinds = kinds_folder.discover()
+    store = Store.at(settings.state, kinds)
+    remote = Remote(settings.url, settings.ref)
+    clone, lock = os.path.join(settings.state, "repo"), os.path.join(settings.runtime, "repo.lock")
+    return Parts(
+        settings=settings,
+        kinds=kinds,
+        store=store,
+        source=Source(remote, clone, lock, _identity(settings)),
+        touch=lambda: real.RealHost(settings.root, store.objects),
+        look=lambda: real.RealView(settings.root),
+        now=lambda: datetime.now(UTC).replace(microsecond=0),
+    )
+
+
+def prepare(settings: Settings) -> None:
+    """The folders that the contract names. Others may pass through the state's folder, to the clone, and no more."""
+    for path, mode in ((settings.state, 0o711), (settings.runtime, 0o755)):
+        try:
+            if not os.path.isdir(path):
+                os.makedirs(path, exist_ok=True)
+                os.chmod(path, mode)
+        except OSError as error:
+            hint = "run this as root, or with --root DIR in a sandbox of your own"
+            raise Denied(f"cannot make a folder: {error.strerror}", where=path, hint=hint) from error
+
+
+def _identity(settings: Settings) -> Identity | None:
+    """Root never runs git as root on a device; in a sandbox, and without root, git runs as who runs us."""
+    if settings.is_sandbox or os.geteuid() != 0:
+        return None
+    try:
+        entry = pwd.getpwnam(USER)
+    except KeyError as error:
+        hint = f"make it: `useradd --system --no-create-home --shell /usr/sbin/nologin {USER}`"
+        raise Broken(f"cannot fetch as user {USER}: there is none", hint=hint) from error
+    return Identity(entry.pw_uid, entry.pw_gid)

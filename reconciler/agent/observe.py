@@ -1,0 +1,35 @@
+"""One look at all that is asked for or owned. What cannot be seen is a value, so that the rest is seen all the same."""
+
+from collections.abc import Iterable
+
+from reconciler.core.desired import Desired
+from reconciler.core.errors import Failure, Moved
+from reconciler.core.host import HostView
+from reconciler.core.identity import ResourceId
+from reconciler.core.inventory import Inventory
+from reconciler.core.kind import Kinds
+from reconciler.core.observed import Observed
+from reconciler.core.state import AnyState, Unreadable
+
+TRIES = 3
+"""Of one look at a resource that changes while it is looked at."""
+
+
+def observe(desired: Desired, inventory: Inventory, kinds: Kinds, view: HostView) -> Observed:
+    return look(desired.resources.keys() | inventory.owned.keys(), kinds, view)
+
+
+def look(ids: Iterable[ResourceId], kinds: Kinds, view: HostView) -> Observed:
+    return Observed({id: look_at(id, kinds, view) for id in sorted(ids)})
+
+
+def look_at(id: ResourceId, kinds: Kinds, view: HostView) -> AnyState:
+    reason = ""
+    for _ in range(TRIES):
+        try:
+            return kinds[id.kind].observe(id.name, view)
+        except Moved as error:
+            reason = str(error)
+        except Failure as error:
+            return Unreadable(str(error))
+    return Unreadable(reason)

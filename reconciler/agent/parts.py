@@ -1,0 +1,24 @@
+"""An agent, taken apart: what a pass works with."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.agent.settings import Settings
+from reconciler.core.host import Host, HostView
+from reconciler.core.kind import Kinds
+from reconciler.source.git import Source
+from reconciler.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`touch` and `look` give new hands and eyes for one pass; `now` is in UTC, to the second."""
+
+    settings: Settings
+    kinds: Kinds
+    store: Store
+    source: Source
+    touch: Callable[[], Host]
+    look: Callable[[], HostView]
+    now: Callable[[], datetime]

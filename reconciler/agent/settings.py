@@ -1,0 +1,134 @@
+"""How this agent is set up: the file, overridden by the environment. What it does not do, it refuses to be told.
+
+A setting that promises safety and is silently ignored would be worse than none: `trust.signers` is an error until
+signatures are verified.
+"""
+
+import platform
+import socket
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.core.errors import BadSettings, InvalidDocuments, NotSupported
+from reconciler.core.identity import DeviceName
+
+CONFIG = "/etc/reconciler/agent.yaml"
+STATE = "/var/lib/reconciler"
+RUNTIME = "/run/reconciler"
+PREFIX = "RECONCILER_"
+MAX_BYTES = 64 * 1024
+
+_KNOWN = {
+    "device": str,
+    "repo.url": str,
+    "repo.ref": str,
+    "repo.interval": str,
+    "logLevel": str,
+}
+_LATER = ("trust", "listen", "repo.mirrors")
+_ARCHES = {"aarch64": "arm64", "arm64": "arm64", "armv7l": "armhf", "armv6l": "armhf", "x86_64": "amd64"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Paths are on the host: with a root, everything but the repo is under it."""
+
+    device: DeviceName
+    url: str
+    ref: str
+    root: str
+
+    @property
+    def state(self) -> str:
+        return under(self.root, STATE)
+
+    @property
+    def runtime(self) -> str:
+        return under(self.root, RUNTIME)
+
+    @property
+    def is_sandbox(self) -> bool:
+        return self.root != "/"
+
+
+def under(root: str, path: str) -> str:
+    return path if root == "/" else root + path
+
+
+def arch() -> str:
+    """As `${device.arch}` names it; an unknown machine's own word."""
+    machine = platform.machine()
+    return _ARCHES.get(machine, machine)
+
+
+def read(config: str | None, root: str, environment: Mapping[str, str]) -> Settings:
+    """Raises BadSettings or NotSupported. Without a file, the environment must say where the repo is."""
+    path = config or under(root, CONFIG)
+    values = {**_from_file(path, must_exist=config is not None), **_from_environment(environment)}
+    for key in values:
+        _check_known(key, path)
+    url = values.get("repo.url")
+    if not url:
+        hint = f"write `repo: {{url: …}}` there, or set {PREFIX}REPO__URL"
+        raise BadSettings("cannot tell which repo to follow", where=path, hint=hint)
+    name = values.get("device") or socket.gethostname().lower()
+    try:
+        device = DeviceName(name)
+    except ValueError as error:
+        raise BadSettings(f"cannot use the device's name: {error}", where=path) from error
+    return Settings(device, url, values.get("repo.ref") or "main", root)
+
+
+def _from_file(path: str, *, must_exist: bool) -> dict[str, str]:
+    from reconciler.language import yaml  # noqa: PLC0415  # a device that is told by its environment needs no parser
+
+    try:
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        if must_exist:
+            raise BadSettings("cannot find the agent's configuration", where=path) from error
+        return {}
+    except OSError as error:
+        raise BadSettings(f"cannot read the agent's configuration: {error.strerror}", where=path) from error
+    if len(content) > MAX_BYTES:
+        raise BadSettings(f"cannot read the agent's configuration: over {MAX_BYTES} bytes", where=path)
+    try:
+        data = yaml.parse(content, path).plain()
+    except InvalidDocuments as error:
+        raise BadSettings("cannot read the agent's configuration", where=str(error.problems[0])) from error
+    return dict(_flat(data, path))
+
+
+def _flat(data: Mapping[str, Any], path: str, above: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in data.items():
+        name = f"{above}{key}"
+        if name in _LATER and not value:
+            continue
+        if isinstance(value, dict) and name not in _LATER:
+            yield from _flat(value, path, f"{name}.")
+        elif isinstance(value, str) or name in _LATER:
+            yield name, str(value)
+        elif value is not None:
+            raise BadSettings(f"cannot use {name}: it is a string, not {value!r}", where=path)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """`RECONCILER_REPO__URL` is `repo.url`; letters are folded, since the environment has capitals only."""
+    names = {name.replace(".", "__").upper(): name for name in (*_KNOWN, *_LATER)}
+    given = ((name.removeprefix(PREFIX), value) for name, value in environment.items() if name.startswith(PREFIX))
+    return {names[name]: value for name, value in given if name in names and value}
+
+
+def _check_known(key: str, path: str) -> None:
+    if key in _KNOWN:
+        return
+    if any(key == later or key.startswith(f"{later}.") for later in _LATER):
+        hint = "take it out: a promise that is not kept would be worse than none"
+        raise NotSupported(f"cannot do what {key} asks for: this release does not know it yet", where=path, hint=hint)
+    import difflib  # noqa: PLC0415  # only who mistyped needs it
+
+    close = difflib.get_close_matches(key, _KNOWN, n=1)
+    mended = f"did you mean {close[0]}?" if close else None
+    raise BadSettings(f"cannot use the setting {key}: there is none of that name", where=path, hint=mended)

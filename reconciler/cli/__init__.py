@@ -1,0 +1,1 @@
+"""Thin: parse, call, print. One file a group of commands."""

@@ -1,0 +1,29 @@
+"""What the global options come to. Nothing is read before a command needs it."""
+
+import os
+from dataclasses import dataclass, replace
+
+from reconciler.agent.main import assemble
+from reconciler.agent.parts import Parts
+from reconciler.agent.settings import read
+from reconciler.core.errors import BadSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    config: str | None
+    root: str | None
+    is_debug: bool
+
+    def parts(self, ref: str | None = None) -> Parts:
+        """An agent of this device. Raises BadSettings."""
+        settings = read(self.config, self._root(), os.environ)
+        return assemble(replace(settings, ref=ref) if ref else settings)
+
+    def _root(self) -> str:
+        if self.root is None:
+            return "/"
+        root = os.path.realpath(self.root)
+        if not os.path.isdir(root):
+            raise BadSettings("cannot use this root: it is no directory", where=self.root, hint=f"mkdir -p {self.root}")
+        return root
