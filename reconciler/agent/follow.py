@@ -14,6 +14,7 @@ from reconciler.core.desired import Desired
 from reconciler.core.errors import CorruptStore
 from reconciler.core.identity import Digest, Revision
 from reconciler.core.status import Head
+from reconciler.source.git import Source
 from reconciler.store.floor import Floor
 
 
@@ -46,20 +47,22 @@ def follow(parts: Parts, *, keep: bool, revision: Revision | None = None) -> Fol
 
     Raises Transient where the repo cannot be reached, Rejected where what it holds cannot be accepted.
     """
-    revision = revision or parts.source.head()
+    source = parts.source()
+    revision = revision or source.head()
     floor = parts.store.floor.get()
     if floor is not None and floor.commit == revision and (known := _remembered(parts, revision)):
         head = Head(revision, parts.settings.ref, parts.now())
         return Followed(head, known, floor.author, floor.subject, Material(parts))
-    return _read(parts, revision, floor, keep=keep)
+    return _read(parts, source, revision, keep=keep)
 
 
-def _read(parts: Parts, revision: Revision, floor: Floor | None, *, keep: bool) -> Followed:
+def _read(parts: Parts, source: Source, revision: Revision, *, keep: bool) -> Followed:
     # Here, because most passes read nothing, and the language is most of the start-up time.
     from reconciler.language.expand import Facts, expand  # noqa: PLC0415
     from reconciler.language.load import load  # noqa: PLC0415
 
-    with parts.source.open(revision, floor.commit if floor else None) as snapshot:
+    floor = parts.store.floor.get()
+    with source.open(revision, floor.commit if floor else None) as snapshot:
         commit = snapshot.commit
         head = Head(revision, parts.settings.ref, parts.now())
         author = f"{commit.author} <{commit.email}>"

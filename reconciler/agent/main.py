@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from reconciler import kinds as kinds_folder
 from reconciler.agent.parts import Parts
-from reconciler.agent.settings import Settings
-from reconciler.core.errors import Broken, Denied
+from reconciler.agent.settings import PREFIX, Settings
+from reconciler.core.errors import BadSettings, Broken, Denied
 from reconciler.host import real
 from reconciler.source.git import Source
 from reconciler.source.power import Identity
@@ -21,13 +21,11 @@ USER = "reconciler"
 def assemble(settings: Settings) -> Parts:
     kinds = kinds_folder.discover()
     store = Store.at(settings.state, kinds)
-    remote = Remote(settings.url, settings.ref)
-    clone, lock = os.path.join(settings.state, "repo"), os.path.join(settings.runtime, "repo.lock")
     return Parts(
         settings=settings,
         kinds=kinds,
         store=store,
-        source=Source(remote, clone, lock, _identity(settings)),
+        source=lambda: _source(settings),
         touch=lambda: real.RealHost(settings.root, store.objects),
         look=lambda: real.RealView(settings.root),
         now=lambda: datetime.now(UTC).replace(microsecond=0),
@@ -44,6 +42,14 @@ def prepare(settings: Settings) -> None:
         except OSError as error:
             hint = "run this as root, or with --root DIR in a sandbox of your own"
             raise Denied(f"cannot make a folder: {error.strerror}", where=path, hint=hint) from error
+
+
+def _source(settings: Settings) -> Source:
+    if not settings.url:
+        hint = f"write `repo: {{url: …}}` there, or set {PREFIX}REPO__URL"
+        raise BadSettings("cannot tell which repo to follow", where=settings.config, hint=hint)
+    clone, lock = os.path.join(settings.state, "repo"), os.path.join(settings.runtime, "repo.lock")
+    return Source(Remote(settings.url, settings.ref), clone, lock, _identity(settings))
 
 
 def _identity(settings: Settings) -> Identity | None:

@@ -13,12 +13,15 @@ from reconciler.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`touch` and `look` give new hands and eyes for one pass; `now` is in UTC, to the second."""
+    """`source` raises BadSettings where no repo is set; `touch` and `look` give new hands and eyes for one pass.
+
+    `now` is in UTC, to the second.
+    """
 
     settings: Settings
     kinds: Kinds
     store: Store
-    source: Source
+    source: Callable[[], Source]
     touch: Callable[[], Host]
     look: Callable[[], HostView]
     now: Callable[[], datetime]

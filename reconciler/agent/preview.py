@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from reconciler.agent import target as targets
 from reconciler.agent.activate import planned
 from reconciler.agent.follow import Followed, Material, follow
+from reconciler.agent.main import prepare
 from reconciler.agent.observe import look
 from reconciler.agent.parts import Parts
 from reconciler.core.desired import Mode
@@ -32,6 +33,7 @@ class Preview:
 
 def preview(parts: Parts, revision: Revision | None = None) -> Preview:
     """Of the head, or of a revision that descends from the floor. Raises Rejected, Transient or Broken."""
+    prepare(parts.settings)
     followed = follow(parts, keep=False, revision=revision)
     plan, _, _ = planned(parts, followed.desired)
     observing = (targets.observe_hold(parts),) if followed.desired.mode is Mode.OBSERVE else ()

@@ -32,12 +32,13 @@ _ARCHES = {"aarch64": "arm64", "arm64": "arm64", "armv7l": "armhf", "armv6l": "a
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Paths are on the host: with a root, everything but the repo is under it."""
+    """Paths are on the host: with a root, everything but the repo is under it. Only who follows needs a repo."""
 
     device: DeviceName
-    url: str
+    url: str | None
     ref: str
     root: str
+    config: str
 
     @property
     def state(self) -> str:
@@ -63,21 +64,17 @@ def arch() -> str:
 
 
 def read(config: str | None, root: str, environment: Mapping[str, str]) -> Settings:
-    """Raises BadSettings or NotSupported. Without a file, the environment must say where the repo is."""
+    """Raises BadSettings or NotSupported. There need be no file where the environment says all."""
     path = config or under(root, CONFIG)
     values = {**_from_file(path, must_exist=config is not None), **_from_environment(environment)}
     for key in values:
         _check_known(key, path)
-    url = values.get("repo.url")
-    if not url:
-        hint = f"write `repo: {{url: …}}` there, or set {PREFIX}REPO__URL"
-        raise BadSettings("cannot tell which repo to follow", where=path, hint=hint)
     name = values.get("device") or socket.gethostname().lower()
     try:
         device = DeviceName(name)
     except ValueError as error:
         raise BadSettings(f"cannot use the device's name: {error}", where=path) from error
-    return Settings(device, url, values.get("repo.ref") or "main", root)
+    return Settings(device, values.get("repo.url"), values.get("repo.ref") or "main", root, path)
 
 
 def _from_file(path: str, *, must_exist: bool) -> dict[str, str]:

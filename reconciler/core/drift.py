@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, fields
 
-from reconciler.core.identity import ResourceId
-from reconciler.core.state import ABSENT, Absent, AnyState, State
+from reconciler.core.identity import Digest, ResourceId
+from reconciler.core.state import Absent, AnyState, State
 
 PRESENCE = "presence"
 
@@ -17,6 +17,8 @@ class FieldDrift:
     observed: object
 
     def __str__(self) -> str:
+        if isinstance(self.desired, Digest) and isinstance(self.observed, Digest):
+            return f"{self.field} differs"
         return f"{self.field}: {show(self.field, self.observed)} → {show(self.field, self.desired)}"
 
 
@@ -47,6 +49,3 @@ def _sort(state: AnyState) -> str:
     if isinstance(state, State):
         return "present"
     return "absent" if isinstance(state, Absent) else str(state)
-
-
-__all__ = ["ABSENT", "PRESENCE", "Drift", "FieldDrift", "compare", "show"]

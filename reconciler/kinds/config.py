@@ -66,7 +66,8 @@ def diff(desired: AnyState, observed: AnyState) -> tuple[FieldDrift, ...]:
     held = _held(observed.text, desired.format or "")
     if held == desired.values:
         return found
-    return (FieldDrift("values", Digest.of(desired.values.encode()).short, _short(held)), *found)
+    seen = NO_VALUES if held is None else Digest.of(held.encode())
+    return (FieldDrift("values", Digest.of(desired.values.encode()), seen), *found)
 
 
 def apply(name: str, desired: AnyState, host: Host) -> None:
@@ -126,10 +127,6 @@ def _held(text: str | None, format: str) -> str | None:
 
 def _values(state: ConfigState) -> Any:
     return format_of("json").parse(state.values or "{}")
-
-
-def _short(held: str | None) -> str:
-    return NO_VALUES if held is None else Digest.of(held.encode()).short
 
 
 def _text(content: bytes) -> str | None:

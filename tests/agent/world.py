@@ -103,12 +103,12 @@ class World:
 
     def _parts(self) -> Parts:
         store = replace_database(Store.at(self.folder, KINDS), self.database)
-        settings = Settings(DeviceName("pi"), "/nowhere", "main", self.folder)
+        settings = Settings(DeviceName("pi"), "/nowhere", "main", self.folder, "/nowhere")
         return Parts(
             settings=settings,
             kinds=KINDS,
             store=store,
-            source=Source(Remote("/nowhere"), f"{self.folder}/repo", f"{self.folder}/lock"),
+            source=lambda: Source(Remote("/nowhere"), f"{self.folder}/repo", f"{self.folder}/lock"),
             touch=lambda: SimulatedHost(store.objects, self.files),
             look=lambda: SimulatedHost(store.objects, self.files),
             now=lambda: NOON,

@@ -1,0 +1,113 @@
+"""The examples are what we tell people to copy: they are valid, and every device of theirs converges and stays so."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.cli.main import run
+
+CHECKOUT = Path(__file__).parent.parent
+EXAMPLE = CHECKOUT / "examples/desired-state"
+DEVICES = sorted(path.stem for path in (EXAMPLE / "devices").glob("*.yaml"))
+DOCUMENTS = sorted(path for path in EXAMPLE.rglob("*.yaml"))
+
+NOBODY = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@example.org",
+    "GIT_COMMITTER_NAME": "Ada",
+    "GIT_COMMITTER_EMAIL": "ada@example.org",
+}
+
+
+class Pi:
+    """A device in a folder that follows a repo made of the example."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.root = folder / "root"
+        repo = folder / "repo"
+        shutil.copytree(EXAMPLE, repo)
+        for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "A fleet of three"]):
+            subprocess.run(["git", "-C", repo, *command], check=True, env={**os.environ, **NOBODY})
+        (self.root / "etc/reconciler").mkdir(parents=True)
+        (self.root / "etc/reconciler/agent.yaml").write_text(f'device: {name}\nrepo: {{url: "{repo}", ref: main}}\n')
+
+    def run(self, *arguments: str) -> int:
+        return run(["--root", str(self.root), *arguments])
+
+    def tree(self) -> dict[str, tuple[int, bytes]]:
+        """All that is managed: mode and content (or target) by path."""
+        ours = ("etc/reconciler", "run/reconciler", "var/lib/reconciler")
+        paths = (path for path in self.root.rglob("*") if not str(path.relative_to(self.root)).startswith(ours))
+        return {str(path.relative_to(self.root)): (path.lstat().st_mode, _content(path)) for path in paths}
+
+
+def _content(path: Path) -> bytes:
+    if path.is_symlink():
+        return str(path.readlink()).encode()
+    return path.read_bytes() if path.is_file() else b""
+
+
+@pytest.fixture(params=DEVICES)
+def pi(request: pytest.FixtureRequest, tmp_path: Path) -> Pi:
+    return Pi(tmp_path, request.param)
+
+
+def _json(captured: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(captured.readouterr().out)
+
+
+def test_the_example_is_a_fleet() -> None:
+    assert len(DEVICES) == 3
+
+
+def test_the_example_is_valid(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["validate", str(EXAMPLE)]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(EXAMPLE)))
+def test_each_document_names_a_schema_that_is_there(path: Path) -> None:
+    schema = re.match(r"# yaml-language-server: \$schema=(\S+)\n", path.read_text())
+    assert schema
+    assert (path.parent / schema[1]).resolve().is_relative_to(CHECKOUT / "schemas")
+    assert json.loads((path.parent / schema[1]).read_text())["$schema"].startswith("https://json-schema.org/")
+
+
+def test_a_device_converges_and_a_second_sync_changes_nothing(pi: Pi, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pi.run("sync") == 0, capsys.readouterr().err
+    before = pi.tree()
+    assert pi.run("sync", "-o", "json") == 0
+    capsys.readouterr()
+    assert pi.run("plan", "-o", "json") == 0
+    assert _json(capsys)["changes"] == []
+    assert pi.run("diff") == 0
+    assert pi.tree() == before
+
+
+def test_a_plan_is_what_scripts_rely_on(pi: Pi, capsys: pytest.CaptureFixture[str]) -> None:
+    assert pi.run("plan", "-o", "json") == 2
+    plan = _json(capsys)
+    assert {"device", "commit", "digest", "changes"} <= plan.keys()
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", plan["digest"])
+    kinds = {change["resource"].partition(":")[0] for change in plan["changes"]}
+    assert kinds == {"config", "directory", "file", "link"}
+    for change in plan["changes"]:
+        keys = {"resource", "action", "summary", "diff", "risk", "destructive", "dependsOn"}
+        assert keys == change.keys()
+        assert change["action"] == "create"
+
+
+def test_a_layer_for_small_boards_changes_only_those(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small, large = Pi(tmp_path / "1", "pi-attic"), Pi(tmp_path / "2", "pi-garage")
+    assert small.run("sync") == 0, capsys.readouterr().err
+    assert large.run("sync") == 0, capsys.readouterr().err
+    drop_in = "etc/systemd/journald.conf.d/50-fleet.conf"
+    assert "Storage=volatile" in (small.root / drop_in).read_text()
+    assert "Storage=persistent" in (large.root / drop_in).read_text()
