@@ -49,13 +49,13 @@ def render(
     output: Output = Form.TEXT,
 ) -> None:
     """Print the effective spec of a device: its layers and its own, merged, variables filled in."""
-    from reconciler.language.render import to_text  # noqa: PLC0415
+    from reconciler.language.render import render as to_yaml  # noqa: PLC0415
 
     expansion = _expansion(path, device)
     if output is Form.JSON:
         show_json(expansion.effective.plain())
     else:
-        typer.echo(to_text(expansion), nl=False)
+        typer.echo(to_yaml(expansion), nl=False)
 
 
 def explain(
@@ -69,9 +69,9 @@ def explain(
 
     found = trace(_expansion(path, device or _only_device(path)), key)
     if output is Form.JSON:
-        show_json([{"key": o.key, "value": o.value, "place": str(o.place), "note": o.note} for o in found])
+        show_json([{"key": o.key, "value": o.value, "place": _where(o), "note": o.note} for o in found])
         return
-    table(("KEY", "VALUE", "FROM", ""), ((o.key, _short(o.value), str(o.place), o.note) for o in found))
+    table(("KEY", "VALUE", "FROM", ""), ((o.key, _short(o.value), _where(o), o.note) for o in found))
 
 
 def schemas(
@@ -135,6 +135,10 @@ def _to_json(problem: Problem) -> dict[str, Any]:
         "hint": problem.hint,
         "code": problem.code,
     }
+
+
+def _where(origin: Any) -> str:
+    return str(origin.place) if origin.place else "default"
 
 
 def _short(value: object) -> str:

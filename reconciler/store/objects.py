@@ -6,7 +6,7 @@ What is read is checked against its digest, so a damaged object is an error and 
 import errno
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from reconciler import durable
@@ -26,6 +26,16 @@ class Objects:
 
     def has(self, digest: Digest) -> bool:
         return os.path.exists(self._path(digest))
+
+    def missing(self, digests: Collection[Digest]) -> bool:
+        """Whether any of them is not here: one look at the folder for all."""
+        if not digests:
+            return False
+        try:
+            there = set(os.listdir(self._folder))
+        except FileNotFoundError:
+            return True
+        return any(digest.hex not in there for digest in digests)
 
     def open(self, digest: Digest) -> Iterator[bytes]:
         """Raises CorruptStore, at the latest after the last chunk, where the bytes are not those of the digest."""

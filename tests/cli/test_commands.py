@@ -1,0 +1,187 @@
+"""What a user meets at the prompt: exit statuses, errors in two lines, JSON alone on stdout, help."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.device import HEAD, Device
+
+DEVICE = HEAD.format(kind="Device", name="pi")
+GROUPS = ["validate", "render", "explain", "schemas", "plan", "sync", "status", "diff", "history", "rollback", "resume"]
+
+
+@pytest.fixture
+def fleet(device: Device) -> Device:
+    layer = HEAD.format(kind="Layer", name="base")
+    base = 'spec: {files: {/etc/motd: {content: "base\\n", mode: "0640"}, /etc/gone: {content: ""}}}\n'
+    own = 'spec:\n  files:\n    /etc/motd:\n      content: "own\\n"\n    /etc/gone: null\n'
+    device.commit({"layers/base.yaml": layer + base, "devices/pi.yaml": DEVICE + own})
+    return device
+
+
+def test_a_valid_tree(fleet: Device) -> None:
+    ran = fleet.run("validate", str(fleet.repo))
+    assert (ran.status, ran.out) == (0, "valid\n")
+    assert fleet.run("validate", str(fleet.repo), "-o", "json").json == {"valid": True, "problems": []}
+
+
+def test_each_problem_on_its_own_line(fleet: Device) -> None:
+    fleet.commit({"devices/pi.yaml": DEVICE + "spec:\n  filez: {}\n  files: {/etc/x: {mode: 0644, content: 1}}\n"})
+    ran = fleet.run("validate", str(fleet.repo))
+    assert ran.status == 1
+    *problems, count = ran.out.splitlines()
+    assert [line.split(": ")[0] for line in problems] == [
+        "devices/pi.yaml:5:3",
+        "devices/pi.yaml:6:26",
+        "devices/pi.yaml:6:41",
+    ]
+    assert count == "3 problems"
+    found = fleet.run("validate", str(fleet.repo), "-o", "json").json
+    assert found["valid"] is False
+    assert found["problems"][0]["line"] == 5
+
+
+def test_one_device_alone_is_validated(fleet: Device) -> None:
+    fleet.commit({"devices/bad.yaml": HEAD.format(kind="Device", name="bad") + "spec: {filez: {}}\n"})
+    assert fleet.run("validate", str(fleet.repo)).status == 1
+    assert fleet.run("validate", str(fleet.repo), "--device", "pi").status == 0
+
+
+def test_the_effective_spec_is_rendered(fleet: Device) -> None:
+    ran = fleet.run("render", str(fleet.repo), "--device", "pi", "-o", "json")
+    assert ran.status == 0
+    assert ran.json == {"files": {"/etc/motd": {"content": "own\n", "mode": "0640"}}}
+    text = fleet.run("render", str(fleet.repo), "--device", "pi").out
+    assert "/etc/motd:" in text
+    assert text == fleet.run("render", str(fleet.repo), "--device", "pi").out
+
+
+def test_where_a_value_comes_from(fleet: Device) -> None:
+    ran = fleet.run("explain", "spec.files./etc/motd.content", str(fleet.repo), "-o", "json")
+    assert [(o["value"], o["place"], o["note"]) for o in ran.json] == [
+        ("own\n", "devices/pi.yaml:7:16", "set"),
+        ("base\n", "layers/base.yaml:4:40", "overridden"),
+    ]
+    assert "default" in fleet.run("explain", "spec.mode", str(fleet.repo)).out
+    gone = fleet.run("explain", "spec.files./etc/gone", str(fleet.repo), "-o", "json").json
+    assert gone[0]["note"] == "removed"
+    unknown = fleet.run("explain", "spec.filez", str(fleet.repo))
+    assert unknown.status == 1
+    assert "did you mean" in unknown.err
+
+
+def test_schemas_are_written_and_checked(fleet: Device, tmp_path: Path) -> None:
+    folder = str(tmp_path / "schemas")
+    assert fleet.run("schemas", "--dir", folder, "--check").status == 1
+    assert fleet.run("schemas", "--dir", folder).status == 0
+    assert fleet.run("schemas", "--dir", folder, "--check").status == 0
+    device = json.loads((tmp_path / "schemas/device.json").read_text())
+    assert "files" in json.dumps(device)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nonsense"], "error: No such command 'nonsense'"),
+        (["plan", "--nonsense"], "error: No such option: --nonsense"),
+        (["render"], "error: Missing option '--device'"),
+        (["rollback", "x"], "error: Invalid value for '[GENERATION]'"),
+        (["rollback", "0"], "error: Invalid value for '[GENERATION]'"),
+        (["status", "-o", "xml"], "error: Invalid value for '--output'"),
+        (["render", "/nowhere", "--device", "pi"], "error: cannot read a working tree: it is no directory: /nowhere"),
+        (["render", ".", "--device", "P!"], "error: cannot use this device: 'P!' is not a device name"),
+        (["quarantine", "clear", "abc"], "error: cannot tell which desired state abc is: there is none"),
+        (["quarantine", "show", ""], "error: cannot tell which desired state"),
+        (["plan", "--ref", "z" * 40], "error: cannot plan this"),
+    ],
+)
+def test_misuse_is_an_error_and_a_hint_and_status_1(device: Device, arguments: list[str], says: str) -> None:
+    ran = device.run(*arguments)
+    assert ran.status == 1
+    assert ran.err.startswith(says), ran.err
+    assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ("device: [", "error: cannot read the agent's configuration"),
+        ("devise: pi", "hint: did you mean device?"),
+        ("device: Pi_1", "is not a device name"),
+        ("device: 7", "error: cannot use device: it is a string, not 7"),
+        ("trust: {signers: /etc/x}", "error: cannot do what trust asks for: this release does not know it yet"),
+        ("repo: {mirrors: [a]}", "cannot do what repo.mirrors asks for"),
+        ("repo: {url: 'https://example.org/x.git'}", "this release follows local repos only"),
+        ("repo: {url: '-oops'}", "error: cannot follow"),
+        ("repo: {url: relative/path}", "error: cannot follow"),
+        ("- a", "error: cannot read the agent's configuration"),
+    ],
+)
+def test_a_configuration_that_cannot_be_used(device: Device, config: str, says: str) -> None:
+    device.config.write_text(config)
+    ran = device.run("sync")
+    assert ran.status == 1
+    assert says in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_the_environment_overrides_the_file(fleet: Device, tmp_path: Path) -> None:
+    fleet.config.write_text("device: nobody\nrepo: {url: /nowhere}\n")
+    said = {"RECONCILER_DEVICE": "pi", "RECONCILER_REPO__URL": str(fleet.repo), "RECONCILER_REPO__REF": "main"}
+    done = _process(["--config", str(fleet.config), "--root", str(fleet.root), "sync"], said)
+    assert done.returncode == 0, done.stderr
+    assert fleet.read("/etc/motd") == "own\n"
+
+
+def test_a_root_that_is_no_directory(device: Device) -> None:
+    done = _process(["--root", str(device.root / "nowhere"), "status"])
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: cannot use this root")
+
+
+@pytest.mark.parametrize("command", GROUPS)
+def test_every_command_has_help(device: Device, command: str) -> None:
+    ran = device.run(command, "--help")
+    assert ran.status == 0
+    assert ran.out.startswith("Usage: ")
+
+
+def test_completion_is_offered() -> None:
+    done = _process([], {"_RECONCILER_COMPLETE": "complete_bash", "COMP_WORDS": "reconciler q", "COMP_CWORD": "1"})
+    assert done.stdout.split() == ["quarantine"]
+
+
+def test_no_colour_off_a_terminal(fleet: Device) -> None:
+    done = _process(["--config", str(fleet.config), "--root", str(fleet.root), "plan"])
+    assert done.returncode == 2
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_control_characters_of_a_commit_do_not_reach_the_terminal(device: Device) -> None:
+    device.commit(
+        {"devices/pi.yaml": DEVICE + 'spec: {files: {/etc/motd: {content: "\\e[31m\\x07"}}}\n'}, "evil \x1b[2J"
+    )
+    ran = device.run("plan")
+    assert "\x1b" not in ran.out
+    device.sync()
+    assert "\x1b" not in device.run("history").out
+
+
+def test_a_closed_pipe_is_no_error(fleet: Device) -> None:
+    command = f"'{sys.executable}' -m reconciler --config '{fleet.config}' --root '{fleet.root}' plan | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+
+
+def _process(arguments: list[str], environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "reconciler", *arguments],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
