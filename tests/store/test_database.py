@@ -62,7 +62,8 @@ def test_a_transaction_that_was_cut_off_is_rolled_back_by_the_next_look(database
     script = (
         "import os, signal, sqlite3, sys\n"
         "c = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
-        "c.execute('PRAGMA journal_mode=TRUNCATE'); c.execute('PRAGMA cache_size=1'); c.execute('PRAGMA cache_spill=1')\n"
+        "c.execute('PRAGMA journal_mode=TRUNCATE')\n"
+        "c.execute('PRAGMA cache_size=1')\n"
         "c.execute('BEGIN IMMEDIATE')\n"
         "for n in range(20000): c.execute(\"INSERT INTO hold VALUES (?, 'r', 's', 'l', NULL)\", (f'k{n}',))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
