@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from reconciler.core.decide import MAX_RESUMES
@@ -18,6 +18,10 @@ from reconciler.kinds.directory import DirectoryState
 from reconciler.kinds.file import FileState
 from reconciler.kinds.link import LinkState
 from tests.agent.world import World, desired
+
+Story = tuple[dict[str, bytes], dict[str, State], dict[str, State]]
+Cut = tuple[int, str, int, bool]
+"""After how many events or commits, which of them, how many unsynced changes survive, whether their data does."""
 
 CONTENTS = [b"", b"one\n", b"two\n" * 50, b"\x00\xff"]
 BY_DIGEST = {Digest.of(content): content for content in CONTENTS}
@@ -43,7 +47,7 @@ def _named(chosen: dict[str, State]) -> dict[str, State]:
 wishes = st.dictionaries(st.sampled_from(PATHS), states, max_size=7).map(_named)
 found = st.dictionaries(st.sampled_from(["/a", "/d/a", "/d/e/a"]), st.sampled_from(CONTENTS), max_size=2)
 cuts = st.tuples(
-    st.integers(1, 60), st.sampled_from(["host", "before commit", "after commit"]), st.integers(0, 8), st.booleans()
+    st.integers(1, 30), st.sampled_from(["host", "before commit", "after commit"]), st.integers(0, 8), st.booleans()
 )
 
 
@@ -83,22 +87,30 @@ def uninterrupted(
         return before, owned, made.files.tree(), made.owned
 
 
-@given(there=found, old=wishes, new=wishes, plan_of_cuts=st.lists(cuts, max_size=6))
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-def test_whatever_the_moment_of_a_power_cut(
-    there: dict[str, bytes],
-    old: dict[str, State],
-    new: dict[str, State],
-    plan_of_cuts: list[tuple[int, str, int, bool]],
-) -> None:
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    """What was there before us, what was applied, what is new. Mostly such as can be brought: nothing in the way."""
+    old, new = draw(wishes), draw(wishes)
+    files = {id.partition(":")[2] for id in (*old, *new) if id.startswith(("file:", "config:"))}
+    closed = {id.partition(":")[2] for id in (*old, *new)} - files
+    there = draw(found)
+    free = {path for path in there if path not in closed and not any(path.startswith(f"{above}/") for above in files)}
+    return {path: there[path] for path in sorted(free)}, old, new
+
+
+@given(story=stories(), plan_of_cuts=st.lists(cuts, max_size=8))
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+def test_whatever_the_moment_of_a_power_cut(story: Story, plan_of_cuts: list[Cut]) -> None:
+    there, old, new = story
     expected = uninterrupted(there, old, new)
     if expected is None:
+        event("the new state cannot be brought there at all")
         return
     before, owned_before, after, owned_after = expected
     with world() as made:
         old_world(made, there, old)
         is_new = _until_it_ends(made, new, plan_of_cuts)
-        note(f"new: {is_new}")
+        event("ended on the new state" if is_new else "ended on the old state")
         assert made.files.tree() == (after if is_new else before)
         assert made.owned == (owned_after if is_new else owned_before)
         assert not made.parts.store.journal.is_open()
@@ -106,7 +118,7 @@ def test_whatever_the_moment_of_a_power_cut(
         assert again is None, "a second pass found something to do"
 
 
-def _until_it_ends(made: World, new: dict[str, State], plan_of_cuts: list[tuple[int, str, int, bool]]) -> bool:
+def _until_it_ends(made: World, new: dict[str, State], plan_of_cuts: list[Cut]) -> bool:
     """Whether the new state is in force after all those cuts, each in whatever the one before left to be done."""
     applied = None
     for cut in [*plan_of_cuts, None]:
@@ -128,7 +140,7 @@ def _until_it_ends(made: World, new: dict[str, State], plan_of_cuts: list[tuple[
     return applied.generation.number == 2
 
 
-def _arm(made: World, cut: tuple[int, str, int, bool] | None) -> None:
+def _arm(made: World, cut: Cut | None) -> None:
     if cut is None:
         return
     if cut[1] == "host":
@@ -138,17 +150,14 @@ def _arm(made: World, cut: tuple[int, str, int, bool] | None) -> None:
 
 
 @given(
-    there=found,
-    old=wishes,
-    new=wishes,
+    story=stories(),
     nth=st.integers(1, 40),
     error=st.sampled_from([errno.ENOSPC, errno.EIO, errno.EROFS, errno.EACCES]),
 )
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_effect_fails(
-    there: dict[str, bytes], old: dict[str, State], new: dict[str, State], nth: int, error: int
-) -> None:
+def test_whatever_effect_fails(story: Story, nth: int, error: int) -> None:
     """A step that the system refuses: the plan is taken back, at once or as soon as that can be."""
+    there, old, new = story
     expected = uninterrupted(there, old, new)
     if expected is None:
         return
