@@ -158,6 +158,11 @@ class SimulatedFiles(Batch):
         self._volume.reboot(survive, data)
         self._begin()
 
+    def restart(self) -> None:
+        """The process was killed, the device was not: nothing is lost, and what was not synced is not."""
+        self._volume.restart()
+        self._begin()
+
     def fail_next(self, error: int, *, path: str | None = None, nth: int = 1) -> None:
         """The nth event from now (at `path`, or beside it while it is made ready) is refused with that errno."""
         self._volume.fail(Fault(error, (path, beside(path)) if path else (), nth))

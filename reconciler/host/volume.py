@@ -100,6 +100,11 @@ class Volume:
         self._off, self._until_cut = False, 0
         self._faults.clear()
 
+    def restart(self) -> None:
+        """The process was killed and nothing else: what it did is in memory still, and no nearer to the disk."""
+        self._off, self._until_cut = False, 0
+        self._faults.clear()
+
     def fail(self, fault: Fault) -> None:
         self._faults.append(fault)
 

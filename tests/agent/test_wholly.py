@@ -20,8 +20,9 @@ from reconciler.kinds.link import LinkState
 from tests.agent.world import World, desired
 
 Story = tuple[dict[str, bytes], dict[str, State], dict[str, State]]
-Cut = tuple[int, str, int, bool]
-"""After how many events or commits, which of them, how many unsynced changes survive, whether their data does."""
+Cut = tuple[int, str, int, bool, bool]
+"""After how many events or commits, which of them, how many unsynced changes survive, whether their data does; and
+whether only the process dies, so that nothing is lost, yet."""
 
 CONTENTS = [b"", b"one\n", b"two\n" * 50, b"\x00\xff"]
 BY_DIGEST = {Digest.of(content): content for content in CONTENTS}
@@ -47,7 +48,11 @@ def _named(chosen: dict[str, State]) -> dict[str, State]:
 wishes = st.dictionaries(st.sampled_from(PATHS), states, max_size=7).map(_named)
 found = st.dictionaries(st.sampled_from(["/a", "/d/a", "/d/e/a"]), st.sampled_from(CONTENTS), max_size=2)
 cuts = st.tuples(
-    st.integers(1, 30), st.sampled_from(["host", "before commit", "after commit"]), st.integers(0, 8), st.booleans()
+    st.integers(1, 30),
+    st.sampled_from(["host", "before commit", "after commit"]),
+    st.integers(0, 8),
+    st.booleans(),
+    st.booleans(),
 )
 
 
@@ -111,6 +116,7 @@ def test_whatever_the_moment_of_a_power_cut(story: Story, plan_of_cuts: list[Cut
         old_world(made, there, old)
         is_new = _until_it_ends(made, new, plan_of_cuts)
         event("ended on the new state" if is_new else "ended on the old state")
+        made.reboot(survive=0, keep_data=False)  # what was reported is on the disk
         assert made.files.tree() == (after if is_new else before)
         assert made.owned == (owned_after if is_new else owned_before)
         assert not made.parts.store.journal.is_open()
@@ -131,7 +137,10 @@ def _until_it_ends(made: World, new: dict[str, State], plan_of_cuts: list[Cut]) 
             elif not made.parts.store.generations.get(Generation(2)):
                 made.bring(desired(new), BY_DIGEST)
         except PowerCut:
-            made.reboot(cut[2], cut[3])
+            if cut[4]:
+                made.restart()
+            else:
+                made.reboot(cut[2], cut[3])
             made.generation = 1
             continue
         applied = made.parts.store.generations.applied()

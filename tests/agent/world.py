@@ -91,6 +91,12 @@ class World:
         """As the next process does, which has nothing but the disk."""
         return go_on(self.parts, lambda *_: None)
 
+    def restart(self) -> None:
+        """Only the process died."""
+        self.files.restart()
+        self.database.close()
+        self.database.cut_at = None
+
     def reboot(self, survive: int, keep_data: bool) -> None:
         self.files.reboot(survive, (lambda content: content) if keep_data else (lambda _content: b""))
         self.database.close()
