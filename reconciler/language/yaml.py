@@ -6,6 +6,7 @@ What could be read in two ways is refused, and what would be larger than its tex
 from collections.abc import Iterator
 from typing import Any
 
+from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]  # of the C extension, which has no stubs
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -54,13 +55,7 @@ def too_large(file: str, size: int) -> Problem:
 
 
 def _events(content: bytes) -> Iterator[Any]:
-    try:
-        from ruamel.yaml.cyaml import CParser  # type: ignore[attr-defined]  # noqa: PLC0415  # see below
-    except ImportError:  # the C extension could not be built: pure will do
-        from ruamel.yaml import YAML  # noqa: PLC0415
-
-        yield from YAML(typ="safe", pure=True).parse(content)
-        return
+    """From the C parser and no other: two parsers that disagree would make one repo two desired states."""
     parser = CParser(content)
     while (event := parser.get_event()) is not None:
         yield event
@@ -141,7 +136,7 @@ class _Reader:
             if type(event) is MappingEndEvent:
                 break
             key, place = self._key(event), self._place(event)
-            value = self._node(next(self._events), depth + 1)
+            value = self._held(next(self._events), depth + 1, place)
             if key in values:
                 self._note(event, f"the key {shown(key)} is here twice", f"it is already at {keys[key]}")
             else:
@@ -153,8 +148,14 @@ class _Reader:
         for event in self._events:
             if type(event) is SequenceEndEvent:
                 break
-            items.append(self._node(event, depth + 1))
+            items.append(self._held(event, depth + 1, self._place(start)))
         return List(tuple(items), self._place(start))
+
+    def _held(self, event: Any, depth: int, holder: Place) -> Node:
+        """What is not written stands where its key does: parsers put it anywhere up to the line after the last."""
+        node = self._node(event, depth)
+        is_written = type(event) is not ScalarEvent or event.value or not event.implicit[0]
+        return node if is_written else Scalar(None, holder)
 
     def _key(self, event: Any) -> str:
         """Keys are made canonical: `17`, `"17"` and `0x11` are one."""

@@ -258,7 +258,10 @@ def test_a_kind_s_mistake_stands_where_its_keys_lead() -> None:
 
 
 def test_nested_mistakes_stand_in_their_places() -> None:
-    spec = "  richThings:\n    a:\n      copy: x\n      parts: {b: {partSize: '2', tag: [t]}}\n      listOf: [{}]\n      every: 5\n"
+    spec = (
+        "  richThings:\n    a:\n      copy: x\n      parts: {b: {partSize: '2', tag: [t]}}\n"
+        "      listOf: [{}]\n      every: 5\n"
+    )
     with pytest.raises(InvalidDocuments) as caught:
         rich(spec)
     assert [str(p) for p in caught.value.problems] == [
