@@ -32,7 +32,9 @@ OFF_LIMITS = ("/proc", "/sys", "/dev", "/run/reconciler", "/var/lib/reconciler",
 def check_path(path: str) -> None:
     """A name that is a path is absolute, normal and not ours. Raises Mistake."""
     parts = path.split("/")
-    if not path.startswith("/") or path == "/":
+    if path == "/":
+        raise Mistake("the root itself cannot be managed")
+    if not path.startswith("/"):
         raise Mistake(f"{path!r} is not an absolute path", hint="write it from the root, as in /etc/motd")
     if any(part in ("", ".", "..") for part in parts[1:]) or not path.isprintable():
         raise Mistake(f"{path!r} is not a normal path", hint="no empty part, no '.', no '..', no control character")

@@ -37,7 +37,14 @@ def _fitted(values: dict[str, Any], text: str) -> str | None:
         return None
 
 
+def _has_null(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is None or any(_has_null(item) for item in inner)
+
+
 def _new(values: dict[str, Any]) -> str:
+    if _has_null(values):
+        raise ValueError("TOML has no null")
     try:
         return tomlkit.dumps(values)
     except (TOMLKitError, TypeError) as error:

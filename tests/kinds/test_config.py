@@ -94,7 +94,7 @@ class TestComments(OfAFormat):
 @pytest.mark.parametrize(
     ("format", "values", "says"),
     [
-        ("toml", {"a": [1, None]}, "toml cannot hold these values"),
+        ("toml", {"a": [1, None]}, "toml cannot hold these values: TOML has no null"),
         ("env", {"a": {"b": 1}}, "an env file is flat"),
         ("env", {"a-b": 1}, "cannot be the name of an environment variable"),
         ("env", {"a": "x\ny"}, "line break"),

@@ -47,7 +47,7 @@ class TestFile(LawsOfAKind):
             ("/etc/motd", FileEntry(content="a", source="b"), "not from both"),
             ("/etc/motd", FileEntry(source="b"), "there is no b"),
             ("etc/motd", FileEntry(content=""), "not an absolute path"),
-            ("/", FileEntry(content=""), "not an absolute path"),
+            ("/", FileEntry(content=""), "the root itself"),
             ("/etc/../motd", FileEntry(content=""), "not a normal path"),
             ("/etc//motd", FileEntry(content=""), "not a normal path"),
             ("/etc/motd/", FileEntry(content=""), "not a normal path"),
