@@ -121,6 +121,21 @@ def lock(path: str, command: str) -> Iterator[None]:
         os.close(fd)
 
 
+def held_by(path: str) -> Holder | None:
+    """Who holds the lock now; None where nobody does, or where we may not know."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _holder(fd)
+    finally:
+        os.close(fd)
+    return None
+
+
 def _replace(path: str, content: bytes, mode: int, dir_fd: int | None, sync: Callable[[int], None]) -> None:
     temporary = beside(path)
     with suppress(FileNotFoundError):

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from reconciler import durable
@@ -12,9 +13,11 @@ from reconciler.agent.converge import converge, roll_back
 from reconciler.agent.main import prepare
 from reconciler.agent.parts import Parts
 from reconciler.agent.report import Report, facts
+from reconciler.agent.target import suspend_hold
 from reconciler.core.errors import Broken, Denied, Locked, NotFound
-from reconciler.core.pace import HoldKind
-from reconciler.core.status import Facts, Head, Quarantined, project
+from reconciler.core.pace import Hold
+from reconciler.core.status import Facts, Head, Quarantined, project, with_holds
+from reconciler.core.why import Reason, why
 
 
 @contextmanager
@@ -46,14 +49,26 @@ def rollback(parts: Parts, number: int | None, watch: Watch) -> tuple[Report, di
         return report, publish(parts, facts(parts, report))
 
 
-def resume(parts: Parts) -> bool:
-    """Whether there was anything to resume from. The next sync follows the repo again."""
-    with alone(parts, "resume"):
-        if not parts.store.holds.all():
-            return False
+def suspend(parts: Parts, reason: str, duration: timedelta | None) -> Hold:
+    """Nothing is changed until it ends or is resumed; drift is still reported."""
+    with alone(parts, "suspend"):
+        hold = suspend_hold(parts, reason, parts.now() + duration if duration else None)
         with parts.store.transaction():
-            parts.store.holds.lift(HoldKind.ROLLBACK)
-        return True
+            parts.store.holds.set(hold)
+        _republish(parts)
+        return hold
+
+
+def resume(parts: Parts) -> tuple[Hold, ...]:
+    """What was lifted. The next sync follows the repo again."""
+    with alone(parts, "resume"):
+        lifted = parts.store.holds.all()
+        if lifted:
+            with parts.store.transaction():
+                for hold in lifted:
+                    parts.store.holds.lift(hold.kind)
+            _republish(parts)
+        return lifted
 
 
 def clear_quarantine(parts: Parts, digest: str) -> Quarantined:
@@ -62,6 +77,7 @@ def clear_quarantine(parts: Parts, digest: str) -> Quarantined:
         entry = quarantined(parts, digest)
         with parts.store.transaction():
             parts.store.quarantine.clear(entry.digest)
+        _republish(parts)
         return entry
 
 
@@ -80,6 +96,13 @@ def status(parts: Parts) -> dict[str, Any]:
     return published(parts) or project(recorded(parts))
 
 
+def reasons(parts: Parts) -> tuple[Reason, ...]:
+    """Why it is not changing, or not well: who works on it now, and all that the status tells."""
+    holder = durable.held_by(os.path.join(parts.settings.runtime, "lock"))
+    busy = Reason("lock", f"{holder.command} works on it (pid {holder.pid})", holder.since) if holder else None
+    return (*((busy,) if busy else ()), *why(status(parts)))
+
+
 def recorded(parts: Parts) -> Facts:
     """What is known without a look at the device or the repo."""
     floor = parts.store.floor.get()
@@ -88,7 +111,15 @@ def recorded(parts: Parts) -> Facts:
 
 
 def publish(parts: Parts, known: Facts) -> dict[str, Any]:
-    document = project(known, published(parts))
+    return _write(parts, project(known, published(parts)))
+
+
+def _republish(parts: Parts) -> None:
+    """What an operator changed shows at once, not with the next pass."""
+    _write(parts, with_holds(status(parts), parts.store.holds.all(), parts.store.quarantine.all()))
+
+
+def _write(parts: Parts, document: dict[str, Any]) -> dict[str, Any]:
     path = _path(parts)
     try:
         durable.publish(path, json.dumps(document, indent=2).encode() + b"\n")

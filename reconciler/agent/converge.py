@@ -17,7 +17,7 @@ from reconciler.agent.target import Target
 from reconciler.core.desired import Mode
 from reconciler.core.errors import Broken, Failure, Moved, Rejected, Transient
 from reconciler.core.journal import Outcome, Progress
-from reconciler.core.pace import Hold
+from reconciler.core.pace import Hold, HoldKind
 from reconciler.core.plan import Plan
 from reconciler.core.status import Head
 
@@ -31,15 +31,33 @@ def converge(parts: Parts, watch: Watch) -> Report:
         go_on(parts, watch)
         followed, failure = _followed(parts)
         holds = targets.holds(parts, followed)
-        new = targets.new(parts, followed, holds) if followed else None
-        report = _bring(parts, new, watch) if new else None
-        if report is None or report.failure:
-            failure = report.failure if report else failure
-            report = _keep_up(parts, followed, watch)
+        if any(hold.kind is HoldKind.SUSPENDED for hold in holds):
+            report = _look_only(parts, followed)
+        else:
+            report, failure = _brought(parts, followed, failure, holds, watch)
     except (Rejected, Transient, Broken) as broken:
         followed, holds, failure, report = None, parts.store.holds.all(), broken, Report()
     head = followed.head if followed else _last_head(parts)
     return replace(report, head=head, failure=failure or report.failure, holds=_unique((*holds, *report.holds)))
+
+
+def _brought(
+    parts: Parts, followed: Followed | None, failure: Failure | None, holds: tuple[Hold, ...], watch: Watch
+) -> tuple[Report, Failure | None]:
+    new = targets.new(parts, followed, holds) if followed else None
+    report = _bring(parts, new, watch) if new else None
+    if report is not None and report.failure is None:
+        return report, failure
+    return _keep_up(parts, followed, watch), report.failure if report else failure
+
+
+def _look_only(parts: Parts, followed: Followed | None) -> Report:
+    """Drift is reported all the same, and nothing is done about it."""
+    target = targets.in_force(parts, followed)
+    if target is None:
+        return Report()
+    plan, _, _ = planned(parts, target.desired)
+    return Report(plan=plan, tally=tally(target.desired, plan, None))
 
 
 def roll_back(parts: Parts, number: int | None, watch: Watch) -> Report:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from reconciler.agent.follow import Followed
 from reconciler.agent.parts import Parts
@@ -11,6 +12,7 @@ from reconciler.core.identity import Digest, Generation, Revision
 from reconciler.core.inventory import Limits
 from reconciler.core.journal import Outcome, Purpose
 from reconciler.core.pace import Due, Hold, HoldKind, pace
+from reconciler.core.pace import in_force as in_force_now
 from reconciler.core.status import Applied, Quarantined
 
 
@@ -71,7 +73,8 @@ def earlier(parts: Parts, number: int | None) -> Target:
 def holds(parts: Parts, followed: Followed | None) -> tuple[Hold, ...]:
     """Those that an operator set, and the one that quarantine is."""
     barred = parts.store.quarantine.get(followed.desired.digest) if followed else None
-    return (*parts.store.holds.all(), *((_quarantine_hold(barred),) if barred else ()))
+    held = in_force_now(parts.store.holds.all(), parts.now())
+    return (*held, *((_quarantine_hold(barred),) if barred else ()))
 
 
 def observe_hold(parts: Parts) -> Hold:
@@ -82,6 +85,10 @@ def observe_hold(parts: Parts) -> Hold:
 def rollback_hold(parts: Parts, generation: Generation) -> Hold:
     reason = f"rolled back to generation {generation}"
     return Hold(HoldKind.ROLLBACK, reason, parts.now(), "`reconciler resume` follows the repo again")
+
+
+def suspend_hold(parts: Parts, reason: str, until: datetime | None) -> Hold:
+    return Hold(HoldKind.SUSPENDED, reason, parts.now(), "`reconciler resume`", until)
 
 
 def confirm(parts: Parts, target: Target) -> None:

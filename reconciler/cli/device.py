@@ -1,6 +1,7 @@
 """Commands on a device: plan, sync, status, diff, history, rollback, resume."""
 
 import sys
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -26,9 +27,11 @@ def add_to(app: typer.Typer) -> None:
     app.command()(plan)
     app.command()(sync)
     app.command()(status)
+    app.command()(why)
     app.command()(diff)
     app.command()(history)
     app.command()(rollback)
+    app.command()(suspend)
     app.command()(resume)
 
 
@@ -88,6 +91,19 @@ def status(context: typer.Context, output: Output = Form.TEXT) -> None:
         say(f"  quarantine {entry['specDigest'][:19]}: {render.clean(entry['reason'])}")
 
 
+def why(context: typer.Context, output: Output = Form.TEXT) -> None:
+    """Say why the device does not change or is not well: which rule, since when, until when, what lifts it."""
+    session: Session = context.obj
+    reasons = command.reasons(session.parts())
+    if output is Form.JSON:
+        show_json([reason.to_json() for reason in reasons])
+        return
+    for reason in reasons:
+        say(render.clean(str(reason)))
+    if not reasons:
+        say("nothing holds it back")
+
+
 def diff(context: typer.Context, output: Output = Form.TEXT) -> None:
     """Show drift: what is observed against what was applied.
 
@@ -136,10 +152,24 @@ def rollback(
     _conclude(report, document, output)
 
 
-def resume(context: typer.Context) -> None:
-    """Lift what `rollback` holds; the next sync follows the repo again."""
+def suspend(
+    context: typer.Context,
+    duration: Annotated[str | None, typer.Option("--for", metavar="2h", help="Until `resume` without it.")] = None,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Shown in status and why.")] = "suspended by an operator",
+) -> None:
+    """Change nothing until it is resumed; drift is still reported."""
     session: Session = context.obj
-    say("resumed: the next sync follows the repo" if command.resume(session.parts()) else "nothing was held")
+    hold = command.suspend(session.parts(), reason, _duration(duration))
+    say(f"suspended until {rfc3339(hold.until)}" if hold.until else "suspended until `reconciler resume`")
+
+
+def resume(context: typer.Context) -> None:
+    """Lift what `suspend` and `rollback` hold; the next sync follows the repo again."""
+    session: Session = context.obj
+    lifted = command.resume(session.parts())
+    for hold in lifted:
+        say(f"no longer {hold.kind}: {render.clean(hold.reason)}")
+    say("the next sync follows the repo" if lifted else "nothing was held")
 
 
 class _Progress:
@@ -175,6 +205,17 @@ def _say_holds(holds: tuple[Hold, ...]) -> None:
     for hold in holds:
         until = f" until {rfc3339(hold.until)}" if hold.until else ""
         say(f"held{until}: {render.clean(hold.reason)}; {hold.lift}", fg="yellow")
+
+
+def _duration(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    from reconciler.language.quantity import parse_duration  # noqa: PLC0415  # the language is large
+
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise BadSettings(f"cannot suspend for {text!r}: {error}") from error
 
 
 def _revision(ref: str | None) -> Revision | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 
 class HoldKind(StrEnum):
+    SUSPENDED = "suspended"
     ROLLBACK = "rollback"
     OBSERVE = "observe"
     QUARANTINE = "quarantine"
@@ -32,6 +33,7 @@ class Hold:
             "reason": self.reason,
             "since": rfc3339(self.since),
             "until": rfc3339(self.until) if self.until else None,
+            "lift": self.lift,
         }
 
 
@@ -48,13 +50,17 @@ class Later:
     until: datetime | None
 
 
+def in_force(holds: Iterable[Hold], now: datetime) -> tuple[Hold, ...]:
+    """A hold ends by itself when its time comes."""
+    return tuple(hold for hold in holds if hold.until is None or hold.until > now)
+
+
 def pace(holds: Iterable[Hold], now: datetime) -> Due | Later:
-    in_force = tuple(hold for hold in holds if hold.until is None or hold.until > now)
-    if not in_force:
+    held = in_force(holds, now)
+    if not held:
         return Due()
-    ends = [hold.until for hold in in_force]
-    known = [end for end in ends if end is not None]
-    return Later(in_force, max(known) if len(known) == len(ends) else None)
+    ends = [hold.until for hold in held if hold.until is not None]
+    return Later(held, max(ends) if len(ends) == len(held) else None)
 
 
 def rfc3339(moment: datetime) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from reconciler.core.errors import Failure, Rejected, Transient
+from reconciler.core.errors import Failure, Transient
 from reconciler.core.identity import DeviceName, Digest, Generation, Revision
 from reconciler.core.journal import Fault, Outcome
 from reconciler.core.pace import Hold, HoldKind, rfc3339
@@ -93,6 +93,7 @@ class Condition:
     status: str
     reason: str
     message: str
+    hint: str | None = None
 
 
 def phase(facts: Facts) -> Phase:
@@ -104,6 +105,8 @@ def phase(facts: Facts) -> Phase:
     if facts.outcome is Outcome.FAILED or facts.blocked:
         return Phase.DEGRADED
     kinds = {hold.kind for hold in facts.holds}
+    if HoldKind.SUSPENDED in kinds:
+        return Phase.SUSPENDED
     if HoldKind.ROLLBACK in kinds:
         return Phase.ROLLED_BACK
     if kinds:
@@ -140,15 +143,29 @@ def project(facts: Facts, before: Mapping[str, Any] | None = None) -> dict[str, 
     }
 
 
+def with_holds(
+    document: Mapping[str, Any], holds: tuple[Hold, ...], quarantine: tuple[Quarantined, ...]
+) -> dict[str, Any]:
+    """The same status after an operator held or released the device, and before its next pass."""
+    kinds = {hold.kind for hold in holds}
+    if HoldKind.SUSPENDED in kinds:
+        standing = Phase.SUSPENDED
+    elif HoldKind.ROLLBACK in kinds:
+        standing = Phase.ROLLED_BACK
+    else:
+        before = Phase(document["phase"])
+        standing = Phase.CONVERGED if before in (Phase.SUSPENDED, Phase.ROLLED_BACK) else before
+    shown = {"holds": [hold.to_json() for hold in holds], "quarantine": [_quarantined_to_json(q) for q in quarantine]}
+    return {**document, "phase": str(standing), **shown}
+
+
 def _is_at_fault(failure: Failure | None) -> bool:
     return failure is not None and not isinstance(failure, Transient)
 
 
 def _synced(facts: Facts) -> Condition:
-    if isinstance(facts.failure, Rejected):
-        return Condition("Synced", "False", "Rejected", str(facts.failure))
     if facts.failure is not None:
-        return Condition("Synced", "False", _camel(facts.failure.code), str(facts.failure))
+        return Condition("Synced", "False", _camel(facts.failure.code), str(facts.failure), facts.failure.hint)
     if facts.outcome not in (None, Outcome.CONVERGED):
         return Condition("Synced", "False", "ApplyFailed", f"the last plan ended {facts.outcome}")
     if facts.holds:
@@ -170,7 +187,7 @@ def _fresh(facts: Facts) -> Condition:
     if facts.head is None:
         return Condition("Fresh", "Unknown", "NeverFetched", "the desired-state repo was not reached yet")
     if isinstance(facts.failure, Transient) and facts.failure.code == "source-unreachable":
-        return Condition("Fresh", "False", "SourceUnreachable", str(facts.failure))
+        return Condition("Fresh", "False", "SourceUnreachable", str(facts.failure), facts.failure.hint)
     return Condition("Fresh", "True", "Confirmed", f"{facts.head.ref} is at {facts.head.commit.short}")
 
 
@@ -193,6 +210,7 @@ def _condition_to_json(condition: Condition, now: datetime, before: Mapping[str,
         "status": condition.status,
         "reason": condition.reason,
         "message": condition.message,
+        "hint": condition.hint,
         "since": since,
     }
 

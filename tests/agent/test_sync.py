@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -130,7 +131,7 @@ def test_a_bad_commit_is_refused_with_its_line_and_blocks_nothing_else(device: D
     assert status["phase"] == "failed"
     assert status["applied"]["generation"] == 1
     synced = next(c for c in status["conditions"] if c["type"] == "Synced")
-    assert (synced["status"], synced["reason"]) == ("False", "Rejected")
+    assert (synced["status"], synced["reason"]) == ("False", "InvalidDocuments")
     device.push(MOTD.replace("hello", "mended"))
     assert device.sync().status == 0
     assert device.read("/etc/motd") == "mended\n"
@@ -190,6 +191,35 @@ def test_rollback_goes_back_and_holds_until_resume(device: Device) -> None:
     assert device.read("/etc/motd") == "third\n"
     generations = [(r["generation"], r["result"]) for r in device.run("history", "-o", "json").json]
     assert generations == [(3, "converged"), (2, "converged"), (1, "converged")]
+
+
+def test_suspended_reports_drift_and_changes_nothing(device: Device) -> None:
+    device.push(MOTD)
+    device.sync()
+    assert device.run("suspend", "--for", "2h", "--reason", "a visit").status == 0
+    assert device.run("status", "-o", "json").json["phase"] == "suspended"
+    device.path("/etc/motd").write_text("drift")
+    device.push(MOTD.replace("hello", "second"))
+    ran = device.sync()
+    assert (ran.status, ran.json["result"]) == (3, "held")
+    assert device.read("/etc/motd") == "drift"
+    status = ran.json["status"]
+    assert (status["phase"], status["resources"]["drifted"]) == ("suspended", 1)
+    (hold,) = status["holds"]
+    assert (hold["kind"], hold["reason"], hold["until"] is None) == ("suspended", "a visit", False)
+    assert device.run("resume").out == "no longer suspended: a visit\nthe next sync follows the repo\n"
+    assert device.run("status", "-o", "json").json["phase"] == "converged"
+    assert device.sync().status == 0
+    assert device.read("/etc/motd") == "second\n"
+    assert device.run("resume").out == "nothing was held\n"
+
+
+def test_a_suspension_ends_by_itself(device: Device) -> None:
+    device.push(MOTD)
+    device.run("suspend", "--for", "1s")
+    assert device.sync().status == 3
+    time.sleep(1.1)  # a hold ends by the wall clock, to the second
+    assert device.sync().status == 0
 
 
 @pytest.mark.parametrize("arguments", [("rollback",), ("rollback", "1"), ("rollback", "7")])

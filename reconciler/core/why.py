@@ -1,0 +1,47 @@
+"""Why a device does not change, or is not well: which rule, since when, until when, and what lifts it.
+
+It is read off the status, so that whoever can read the one can ask the other, the agent dead or alive.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Times are RFC 3339; `until` is None where it does not end by itself, `lift` says what ends it."""
+
+    rule: str
+    message: str
+    since: str
+    until: str | None = None
+    lift: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def __str__(self) -> str:
+        until = f", until {self.until}" if self.until else ""
+        lift = f"; to lift it: {self.lift}" if self.lift else ""
+        return f"{self.rule}: {self.message} (since {self.since}{until}){lift}"
+
+
+def why(status: Mapping[str, Any]) -> tuple[Reason, ...]:
+    """Holds first, then what went wrong, then what is not fresh or as desired; nothing is said twice."""
+    reasons: dict[str, Reason] = {}
+    for reason in (*_holds(status), *_conditions(status)):
+        reasons.setdefault(reason.message, reason)
+    return tuple(reasons.values())
+
+
+def _holds(status: Mapping[str, Any]) -> Iterator[Reason]:
+    for hold in status["holds"]:
+        yield Reason(hold["kind"], hold["reason"], hold["since"], hold["until"], hold["lift"])
+
+
+def _conditions(status: Mapping[str, Any]) -> Iterator[Reason]:
+    for condition in status["conditions"]:
+        is_amiss = condition["type"] in ("Synced", "Healthy", "Fresh", "DriftFree") and condition["status"] == "False"
+        if is_amiss and condition["reason"] != "Held":
+            yield Reason(condition["reason"], condition["message"], condition["since"], None, condition["hint"])
