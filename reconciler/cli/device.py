@@ -1,22 +1,20 @@
 """Commands on a device: plan, sync, status, diff, history, rollback, resume."""
 
-import sys
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
 from reconciler.agent import command
+from reconciler.agent import publish as published
 from reconciler.agent.preview import drifts, preview
-from reconciler.agent.report import Report
-from reconciler.cli.output import Form, Output, note, say, show_failure, show_json, table
+from reconciler.cli.output import Form, Output, note, quiet, say, show_error, show_json, table
 from reconciler.cli.session import Session
 from reconciler.core import render
 from reconciler.core.errors import BadSettings
 from reconciler.core.identity import Revision
-from reconciler.core.journal import Mark
 from reconciler.core.pace import Hold, rfc3339
-from reconciler.core.plan import Step
+from reconciler.core.plan import Action
 from reconciler.store.generations import Record
 
 CHANGES = 2
@@ -63,15 +61,13 @@ def sync(context: typer.Context, output: Output = Form.TEXT) -> None:
     Exit status: 0 converged, 3 held back, 1 failed or rejected; a new generation that failed is taken back.
     """
     session: Session = context.obj
-    progress = _Progress(is_quiet=output is Form.JSON)
-    report, document = command.sync(session.parts(), progress.watch)
-    _conclude(report, document, output)
+    _conclude(command.do(session.parts(), "sync", {}, _teller(output)), output)
 
 
 def status(context: typer.Context, output: Output = Form.TEXT) -> None:
     """Show where the device stands, as of the last sync."""
     session: Session = context.obj
-    document = command.status(session.parts())
+    document = published.status(session.parts())
     if output is Form.JSON:
         show_json(document)
         return
@@ -147,9 +143,7 @@ def rollback(
     Exit status: as sync; 3 says that the device is there and holds.
     """
     session: Session = context.obj
-    progress = _Progress(is_quiet=output is Form.JSON)
-    report, document = command.rollback(session.parts(), generation, progress.watch)
-    _conclude(report, document, output)
+    _conclude(command.do(session.parts(), "rollback", {"generation": generation}, _teller(output)), output)
 
 
 def suspend(
@@ -159,46 +153,46 @@ def suspend(
 ) -> None:
     """Change nothing until it is resumed; drift is still reported."""
     session: Session = context.obj
-    hold = command.suspend(session.parts(), reason, _duration(duration))
-    say(f"suspended until {rfc3339(hold.until)}" if hold.until else "suspended until `reconciler resume`")
+    limit = _duration(duration)
+    arguments = {"reason": reason, "seconds": limit.total_seconds() if limit else None}
+    hold = command.do(session.parts(), "suspend", arguments, quiet)
+    say(f"suspended until {hold['until'] or '`reconciler resume`'}")
 
 
 def resume(context: typer.Context) -> None:
     """Lift what `suspend` and `rollback` hold; the next sync follows the repo again."""
     session: Session = context.obj
-    lifted = command.resume(session.parts())
+    lifted = command.do(session.parts(), "resume", {}, quiet)["lifted"]
     for hold in lifted:
-        say(f"no longer {hold.kind}: {render.clean(hold.reason)}")
+        say(f"no longer {hold['kind']}: {render.clean(hold['reason'])}")
     say("the next sync follows the repo" if lifted else "nothing was held")
 
 
-class _Progress:
+def _teller(output: Form) -> command.Tell:
     """Lines on the way: to stderr, so that stdout is the result alone."""
-
-    def __init__(self, *, is_quiet: bool) -> None:
-        self._is_quiet = is_quiet
-
-    def watch(self, step: Step, mark: Mark) -> None:
-        if not self._is_quiet:
-            word = {Mark.DONE: "done", Mark.UNDONE: "taken back"}.get(mark, mark.name.lower())
-            note(f"  {render.SIGN[step.action]} {render.clean(str(step.resource))} {step.action}: {word}")
-            sys.stderr.flush()
+    return quiet if output is Form.JSON else _tell
 
 
-def _conclude(report: Report, document: dict[str, Any], output: Form) -> None:
-    result = "failed" if report.failure else "held" if report.holds else "converged"
+def _tell(step: dict[str, Any]) -> None:
+    word = {"undone": "taken back"}.get(step["mark"], step["mark"])
+    note(f"  {render.SIGN[Action(step['action'])]} {render.clean(step['resource'])} {step['action']}: {word}")
+
+
+def _conclude(done: dict[str, Any], output: Form) -> None:
+    status, error = done["status"], done["error"]
     if output is Form.JSON:
-        changes = [str(step.resource) for step in report.plan.steps] if report.plan else []
-        show_json({"result": result, "changes": changes, "status": document})
+        show_json(done)
     else:
-        applied = document["applied"]
-        where = f"generation {applied['generation']}" if applied["generation"] else "nothing applied"
-        resources = document["resources"]
-        say(f"{result}: {where}, {resources['converged']} of {resources['total']} resources converged", bold=True)
-        _say_holds(report.holds)
-    if report.failure:
-        show_failure(report.failure)
-    raise typer.Exit(1 if report.failure else HELD if report.holds else 0)
+        generation, resources = status["applied"]["generation"], status["resources"]
+        where = f"generation {generation}" if generation else "nothing applied"
+        counted = f"{resources['converged']} of {resources['total']} resources converged"
+        say(f"{done['result']}: {where}, {counted}", bold=True)
+        for hold in status["holds"]:
+            until = f" until {hold['until']}" if hold["until"] else ""
+            say(f"held{until}: {render.clean(hold['reason'])}; {hold['lift']}", fg="yellow")
+    if error:
+        show_error(error["message"], error["where"], error["hint"], error["problems"])
+    raise typer.Exit({"converged": 0, "held": HELD}.get(done["result"], 1))
 
 
 def _say_holds(holds: tuple[Hold, ...]) -> None:

@@ -44,16 +44,23 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def quiet(_told: dict[str, Any]) -> None:
+    """For who is not to be told of progress."""
+
+
 def show_failure(failure: Failure) -> None:
+    problems = [str(problem) for problem in failure.problems] if isinstance(failure, InvalidDocuments) else []
+    show_error(failure.message, failure.where, failure.hint, problems)
+
+
+def show_error(message: str, where: str | None, hint: str | None, problems: Iterable[str] = ()) -> None:
     """`error: what happened: where`, then `hint: what to do`; every mistake of a desired state on its own line."""
-    if isinstance(failure, InvalidDocuments):
-        for problem in failure.problems:
-            note(clean(str(problem)))
-        note(_red("error: ") + clean(failure.message))
-    else:
-        note(_red("error: ") + clean(str(failure)))
-    if failure.hint:
-        note(f"hint: {clean(failure.hint)}")
+    mistakes = list(problems)
+    for mistake in mistakes:
+        note(clean(mistake))
+    note(_red("error: ") + clean(f"{message}: {where}" if where and not mistakes else message))
+    if hint:
+        note(f"hint: {clean(hint)}")
 
 
 def _red(text: str) -> str:

@@ -1,14 +1,14 @@
 """`reconciler quarantine`: desired states that failed here."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from reconciler.agent import command
-from reconciler.cli.output import Form, Output, say, show_json, table
+from reconciler.agent.deed import quarantined, quarantined_to_json
+from reconciler.cli.output import Form, Output, quiet, say, show_json, table
 from reconciler.cli.session import Session
 from reconciler.core.pace import rfc3339
-from reconciler.core.status import Quarantined
 
 Digest = Annotated[str, typer.Argument(help="The digest, or how it begins.")]
 
@@ -26,7 +26,7 @@ def list_(context: typer.Context, output: Output = Form.TEXT) -> None:
     session: Session = context.obj
     entries = session.parts().store.quarantine.all()
     if output is Form.JSON:
-        show_json([_to_json(entry) for entry in entries])
+        show_json([quarantined_to_json(entry) for entry in entries])
     elif entries:
         rows = ((e.digest.short, e.commit.short, rfc3339(e.at), e.fault.code, e.fault.message) for e in entries)
         table(("DIGEST", "COMMIT", "AT", "CODE", "REASON"), rows)
@@ -37,7 +37,7 @@ def list_(context: typer.Context, output: Output = Form.TEXT) -> None:
 def show(context: typer.Context, digest: Digest, output: Output = Form.TEXT) -> None:
     """Show one, with the evidence."""
     session: Session = context.obj
-    entry = _to_json(command.quarantined(session.parts(), digest))
+    entry = quarantined_to_json(quarantined(session.parts(), digest))
     if output is Form.JSON:
         show_json(entry)
         return
@@ -48,15 +48,5 @@ def show(context: typer.Context, digest: Digest, output: Output = Form.TEXT) -> 
 def clear(context: typer.Context, digest: Digest) -> None:
     """Let the next sync try it again."""
     session: Session = context.obj
-    entry = command.clear_quarantine(session.parts(), digest)
-    say(f"cleared {entry.digest.short}: the next sync may try it again")
-
-
-def _to_json(entry: Quarantined) -> dict[str, Any]:
-    return {
-        "specDigest": str(entry.digest),
-        "commit": str(entry.commit),
-        "code": entry.fault.code,
-        "reason": entry.fault.message,
-        "at": rfc3339(entry.at),
-    }
+    entry = command.do(session.parts(), "quarantine clear", {"digest": digest}, quiet)
+    say(f"cleared {entry['specDigest'][:19]}: the next sync may try it again")

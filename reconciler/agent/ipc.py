@@ -1,0 +1,135 @@
+"""How a command and the running agent talk: one JSON object a line, both ways, over a socket that the kernel guards.
+
+The versions are shaken first, so that two releases that differ refuse in words. Whoever asks is who the kernel says
+it is. A message is small, and one that is not understood is answered, not obeyed.
+"""
+
+import asyncio
+import json
+import os
+import socket
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler import __version__
+from reconciler.core.errors import Broken, Denied, Failure, NotSupported
+
+MAX_BYTES = 1 << 20
+CLIENT_TIMEOUT_S = 900.0
+
+Say = Callable[[dict[str, Any]], None]
+Verb = Callable[[Mapping[str, Any], Say], Awaitable[dict[str, Any]]]
+"""Takes the arguments and a way to tell of progress, gives the result. Raises Failure."""
+
+
+class Refused(Failure):
+    """The agent did not do what it was asked; its own code, message and hint."""
+
+    def __init__(self, error: Mapping[str, Any]) -> None:
+        super().__init__(str(error.get("message")), where=error.get("where"), hint=error.get("hint"))
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A socket, who may knock, and what may be asked there."""
+
+    path: str
+    mode: int
+    verbs: Mapping[str, Verb]
+    is_owner_only: bool
+
+    async def open(self) -> asyncio.Server:
+        """A socket that an ended agent left is taken away: who opens doors holds the lock."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)
+        before = os.umask(0o177)
+        try:
+            server = await asyncio.start_unix_server(self._serve, self.path, limit=MAX_BYTES)
+        finally:
+            os.umask(before)
+        os.chmod(self.path, self.mode)
+        return server
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        def say(message: dict[str, Any]) -> None:
+            writer.write(json.dumps(message).encode() + b"\n")
+
+        try:
+            say(await self._answer(reader, writer, say))
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # who asked went away; what was asked for is done all the same
+        finally:
+            writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, say: Say) -> dict[str, Any]:
+        try:
+            self._check_peer(writer)
+            verb, arguments = _request(await reader.readline())
+            if verb not in self.verbs:
+                raise NotSupported(f"cannot do {verb!r} here", hint=f"known are {', '.join(sorted(self.verbs))}")
+            return {"ok": True, "result": await self.verbs[verb](arguments, say)}
+        except Failure as failure:
+            error = {"code": failure.code, "message": failure.message, "where": failure.where, "hint": failure.hint}
+            return {"ok": False, "error": error}
+        except ValueError as error:
+            return {"ok": False, "error": {"code": "bad-message", "message": f"cannot understand this: {error}"}}
+
+    def _check_peer(self, writer: asyncio.StreamWriter) -> None:
+        peer: socket.socket = writer.get_extra_info("socket")
+        _, uid, _ = struct.unpack("3i", peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))
+        if self.is_owner_only and uid not in (0, os.geteuid()):
+            raise Denied(f"cannot let user {uid} do this", hint="ask as the owner of the agent")
+
+
+def ask(path: str, verb: str, arguments: Mapping[str, Any], say: Say) -> dict[str, Any] | None:
+    """The agent's answer; None where no agent listens. Raises Refused, Denied or Broken."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(CLIENT_TIMEOUT_S)
+        try:
+            connection.connect(path)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
+        except PermissionError as error:
+            raise Denied("cannot ask the agent", where=path, hint="run this as the owner of the agent") from error
+        message = {"version": __version__, "verb": verb, "arguments": arguments}
+        connection.sendall(json.dumps(message).encode() + b"\n")
+        with connection.makefile("rb") as answers:
+            return _last(answers.readline, say)
+
+
+def _last(read: Callable[[int], bytes], say: Say) -> dict[str, Any]:
+    while line := read(MAX_BYTES):
+        answer = json.loads(line)
+        if "ok" not in answer:
+            say(answer)
+        elif answer["ok"]:
+            return dict(answer["result"])
+        else:
+            raise Refused(answer["error"])
+    raise Broken("cannot tell how it ended: the agent went away", hint="`reconciler status`, or its log")
+
+
+def _request(line: bytes) -> tuple[str, Mapping[str, Any]]:
+    """Raises ValueError for what is no request, NotSupported for one of another release."""
+    if not line.endswith(b"\n"):
+        raise ValueError("the line is not whole")
+    message = json.loads(line)
+    if not isinstance(message, dict) or not isinstance(message.get("verb"), str):
+        raise ValueError("a request is a map with a verb")
+    if _minor(str(message.get("version"))) != _minor(__version__):
+        raise NotSupported(
+            f"cannot talk to reconciler {message.get('version')}: this agent is {__version__}",
+            hint="use the command of the same release as the agent",
+        )
+    arguments = message.get("arguments", {})
+    if not isinstance(arguments, dict):
+        raise ValueError("arguments are a map")
+    return message["verb"], arguments
+
+
+def _minor(version: str) -> str:
+    return version.rpartition(".")[0]

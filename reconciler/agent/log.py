@@ -1,0 +1,29 @@
+"""One structured event a fact: JSON off a terminal, readable on one."""
+
+import logging
+import sys
+
+import structlog
+
+LEVELS = {"DEBUG": logging.DEBUG, "INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
+
+Logger = structlog.typing.FilteringBoundLogger
+
+
+def configure(level: str) -> Logger:
+    """To stderr, which the journal of the host collects."""
+    is_terminal = sys.stderr.isatty()
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    logger: Logger = structlog.get_logger()
+    return logger

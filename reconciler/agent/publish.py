@@ -1,0 +1,69 @@
+"""Where the device stands, for anyone to read, the agent dead or alive; replaced whole, and only where it changed."""
+
+import json
+import os
+from typing import Any
+
+from reconciler import durable
+from reconciler.agent.parts import Parts
+from reconciler.agent.report import Report, facts
+from reconciler.core.errors import Broken
+from reconciler.core.status import Facts, Head, project, with_holds
+
+_MOMENTS = ("lastSync", "nextSync")
+
+
+def publish(parts: Parts, known: Facts) -> dict[str, Any]:
+    """After a pass. Raises Broken where the runtime directory cannot be written."""
+    return _write(parts, project(known, published(parts)))
+
+
+def republish(parts: Parts) -> None:
+    """What an operator changed shows at once, not with the next pass."""
+    _write(parts, with_holds(status(parts), parts.store.holds.all(), parts.store.quarantine.all()))
+
+
+def status(parts: Parts) -> dict[str, Any]:
+    """As published last; where that is gone (a reboot), as the records tell, with nothing observed."""
+    return published(parts) or project(_recorded(parts))
+
+
+def published(parts: Parts) -> dict[str, Any] | None:
+    """None where there is none, or what is there is no status of ours."""
+    try:
+        with open(_path(parts), "rb") as file:
+            document = json.load(file)
+    except (OSError, ValueError):
+        return None
+    return document if isinstance(document, dict) and document.get("schema") == 1 else None
+
+
+def says_the_same(one: dict[str, Any], other: dict[str, Any] | None) -> bool:
+    """But for the moments at which it was said."""
+    return other is not None and _lasting(one) == _lasting(other)
+
+
+def _lasting(document: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: value for key, value in document.items() if key not in _MOMENTS}
+    desired = document["desired"]
+    return {**kept, "desired": desired and {**desired, "fetchedAt": None}}
+
+
+def _recorded(parts: Parts) -> Facts:
+    """What is known without a look at the device or the repo."""
+    floor = parts.store.floor.get()
+    head = Head(floor.commit, floor.ref, floor.at) if floor else None
+    return facts(parts, Report(head=head, holds=parts.store.holds.all()))
+
+
+def _write(parts: Parts, document: dict[str, Any]) -> dict[str, Any]:
+    path = _path(parts)
+    try:
+        durable.publish(path, json.dumps(document, indent=2).encode() + b"\n")
+    except OSError as error:
+        raise Broken(f"cannot publish the status: {error.strerror}", where=path) from error
+    return document
+
+
+def _path(parts: Parts) -> str:
+    return os.path.join(parts.settings.runtime, "status.json")
