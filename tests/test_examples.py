@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +113,39 @@ def test_a_layer_for_small_boards_changes_only_those(tmp_path: Path, capsys: pyt
     drop_in = "etc/systemd/journald.conf.d/50-fleet.conf"
     assert "Storage=volatile" in (small.root / drop_in).read_text()
     assert "Storage=persistent" in (large.root / drop_in).read_text()
+
+
+TUTORIAL = CHECKOUT / "docs/tutorial.md"
+COMMAND = re.compile(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
+
+
+def _blocks() -> Iterator[tuple[str, str, str]]:
+    """Each block of the tutorial: the last file named before it, its language, what it says."""
+    file = ""
+    for text, language, body in re.findall(r"(.*?)```(console|yaml)\n(.*?)```", TUTORIAL.read_text(), re.DOTALL):
+        file = next(iter(re.findall(r"`(home/[^`]+\.yaml)`:\n", text)), file)
+        yield file, language, body
+
+
+def _without_ids(said: str) -> str:
+    return re.sub(r"sha256:[0-9a-f]{64}|\b[0-9a-f]{12}\b", "…", said)
+
+
+def test_the_tutorial_goes_as_it_says(tmp_path: Path) -> None:
+    environment = {**NOBODY, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PWD": str(tmp_path)}
+    for file, language, body in _blocks():
+        if language == "yaml":
+            (tmp_path / file).parent.mkdir(exist_ok=True)
+            with (tmp_path / file).open("a") as document:
+                document.write(body)
+            continue
+        for command, expected in COMMAND.findall(body):
+            if command.startswith("export "):
+                pairs = (pair.partition("=") for pair in command.split()[1:])
+                environment |= {name: value.replace("$PWD", str(tmp_path)) for name, _, value in pairs}
+                continue
+            options: dict[str, Any] = {"shell": True, "cwd": tmp_path, "env": environment, "text": True}
+            ran = subprocess.run(
+                command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, **options
+            )
+            assert _without_ids(ran.stdout) == _without_ids(expected), command
