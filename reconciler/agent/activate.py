@@ -86,14 +86,21 @@ def _save(parts: Parts, target: Target, plan: Plan) -> Digest:
 def _open(parts: Parts, target: Target, plan: Plan, object: Digest, seen: tuple[Observed, Inventory]) -> Progress:
     observed, inventory = seen
     new = tuple(taken_on(target.desired, observed, inventory))
-    opened = Opened(plan, target.generation, target.purpose, tuple(entry.resource for entry in new))
+    owned = tuple(entry.resource for entry in new)
+    opened = Opened(plan, target.generation, target.purpose, target.commit, owned)
     store = parts.store
     with store.transaction():
         store.journal.append((opened,))
         store.inventory.save(inventory, inventory.with_(new))
-        if target.purpose is Purpose.NEW:
+        if target.purpose is Purpose.NEW and not _was_good(parts, target):
             store.generations.put(_record(parts, target, plan, object))
     return Progress(opened, (Mark.WAITING,) * len(plan.steps))
+
+
+def _was_good(parts: Parts, target: Target) -> bool:
+    """Come back to after a rollback: history keeps what it told of it."""
+    record = parts.store.generations.get(target.generation)
+    return record is not None and record.result == Outcome.CONVERGED
 
 
 def _record(parts: Parts, target: Target, plan: Plan, object: Digest) -> Record:
@@ -128,12 +135,12 @@ def _close_generation(parts: Parts, progress: Progress, outcome: Outcome) -> Non
     if record is None:
         raise Broken(f"cannot close generation {opened.generation}: history does not tell of it")
     if outcome is Outcome.CONVERGED:
-        generations.apply(Applied(opened.generation, record.commit, record.digest, parts.now()))
-    if opened.purpose is Purpose.NEW:
+        generations.apply(Applied(opened.generation, opened.commit, record.digest, parts.now()))
+    if opened.purpose is Purpose.NEW and record.result == RUNNING:
         generations.end(opened.generation, str(outcome), fault.message if fault else None, parts.now())
         generations.forget_old()
         if fault and not fault.transient:
-            parts.store.quarantine.add(Quarantined(record.digest, record.commit, fault, parts.now()))
+            parts.store.quarantine.add(Quarantined(record.digest, opened.commit, fault, parts.now()))
 
 
 def _owned_after(progress: Progress, outcome: Outcome, inventory: Inventory) -> Inventory:

@@ -41,7 +41,7 @@ def do(parts: Parts, verb: str, arguments: Arguments, tell: Tell) -> Result:
     """One of DEEDS, by the agent where one runs."""
     from reconciler.agent import ipc  # noqa: PLC0415  # 4 MB that a device without an agent does without
 
-    answer = ipc.ask(os.path.join(parts.settings.runtime, CONTROL), verb, arguments, tell)
+    answer = ipc.ask(parts.settings.runtime, CONTROL, verb, arguments, tell)
     if answer is not None:
         return answer
     with alone(parts, verb):

@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.agent.carry_out import Watch
 from reconciler.agent.converge import converge, roll_back
 from reconciler.agent.parts import Parts
-from reconciler.agent.publish import publish, republish
+from reconciler.agent.publish import publish, publish_failure, republish
 from reconciler.agent.report import Report, facts
 from reconciler.agent.target import suspend_hold
 from reconciler.core.errors import Failure, InvalidDocuments, NotFound
@@ -24,7 +24,11 @@ Deed = Callable[[Parts, Arguments, Watch], Result]
 
 def sync(parts: Parts, _arguments: Arguments, watch: Watch) -> Result:
     """One whole pass, and the status after it."""
-    return concluded(parts, converge(parts, watch))
+    try:
+        return concluded(parts, converge(parts, watch))
+    except Failure as failure:
+        publish_failure(parts, failure)
+        raise
 
 
 def rollback(parts: Parts, arguments: Arguments, watch: Watch) -> Result:

@@ -9,8 +9,8 @@ import json
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,22 +36,25 @@ class Refused(Failure):
 class Door:
     """A socket, who may knock, and what may be asked there."""
 
-    path: str
+    folder: str
+    name: str
     mode: int
     verbs: Mapping[str, Verb]
     is_owner_only: bool
 
     async def open(self) -> asyncio.Server:
         """A socket that an ended agent left is taken away: who opens doors holds the lock."""
-        with suppress(FileNotFoundError):
-            os.unlink(self.path)
-        before = os.umask(0o177)
+        self.close()
+        before = os.umask(0o777 & ~self.mode)
         try:
-            server = await asyncio.start_unix_server(self._serve, self.path, limit=MAX_BYTES)
+            with _short(self.folder, self.name) as path:
+                return await asyncio.start_unix_server(self._serve, path, limit=MAX_BYTES)
         finally:
             os.umask(before)
-        os.chmod(self.path, self.mode)
-        return server
+
+    def close(self) -> None:
+        with suppress(FileNotFoundError):
+            os.unlink(os.path.join(self.folder, self.name))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         def say(message: dict[str, Any]) -> None:
@@ -85,16 +88,28 @@ class Door:
             raise Denied(f"cannot let user {uid} do this", hint="ask as the owner of the agent")
 
 
-def ask(path: str, verb: str, arguments: Mapping[str, Any], say: Say) -> dict[str, Any] | None:
+@contextmanager
+def _short(folder: str, name: str) -> Iterator[str]:
+    """A socket's path has 107 bytes at most (unix(7)), a folder's has not: so it is named by a descriptor."""
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{fd}/{name}"
+    finally:
+        os.close(fd)
+
+
+def ask(folder: str, name: str, verb: str, arguments: Mapping[str, Any], say: Say) -> dict[str, Any] | None:
     """The agent's answer; None where no agent listens. Raises Refused, Denied or Broken."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(CLIENT_TIMEOUT_S)
         try:
-            connection.connect(path)
+            with _short(folder, name) as path:
+                connection.connect(path)
         except (FileNotFoundError, ConnectionRefusedError):
             return None
-        except PermissionError as error:
-            raise Denied("cannot ask the agent", where=path, hint="run this as the owner of the agent") from error
+        except OSError as error:
+            hint = "run this as the owner of the agent"
+            raise Denied(f"cannot ask the agent: {error.strerror}", where=f"{folder}/{name}", hint=hint) from error
         message = {"version": __version__, "verb": verb, "arguments": arguments}
         connection.sendall(json.dumps(message).encode() + b"\n")
         with connection.makefile("rb") as answers:

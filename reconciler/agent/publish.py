@@ -2,12 +2,13 @@
 
 import json
 import os
+from dataclasses import replace
 from typing import Any
 
-from reconciler import durable
+from reconciler import __version__, durable
 from reconciler.agent.parts import Parts
 from reconciler.agent.report import Report, facts
-from reconciler.core.errors import Broken
+from reconciler.core.errors import Broken, Failure
 from reconciler.core.status import Facts, Head, project, with_holds
 
 _MOMENTS = ("lastSync", "nextSync")
@@ -16,6 +17,15 @@ _MOMENTS = ("lastSync", "nextSync")
 def publish(parts: Parts, known: Facts) -> dict[str, Any]:
     """After a pass. Raises Broken where the runtime directory cannot be written."""
     return _write(parts, project(known, published(parts)))
+
+
+def publish_failure(parts: Parts, failure: Failure) -> None:
+    """For a pass that left nothing to report on, not even what is remembered."""
+    before = published(parts)
+    blank = Facts(parts.settings.device, __version__, parts.now())
+    now = project(replace(blank, failure=failure), before)
+    kept = {key: before[key] for key in ("desired", "applied", "resources")} if before else {}
+    _write(parts, {**now, **kept})
 
 
 def republish(parts: Parts) -> None:

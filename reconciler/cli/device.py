@@ -164,7 +164,7 @@ def resume(context: typer.Context) -> None:
     session: Session = context.obj
     lifted = command.do(session.parts(), "resume", {}, quiet)["lifted"]
     for hold in lifted:
-        say(f"no longer {hold['kind']}: {render.clean(hold['reason'])}")
+        say(f"lifted: {render.clean(hold['reason'])}")
     say("the next sync follows the repo" if lifted else "nothing was held")
 
 

@@ -57,6 +57,7 @@ def globals_(
     """RECONCILER_DEVICE, RECONCILER_REPO__URL and RECONCILER_REPO__REF override the configuration file."""
     del version
     context.obj = Session(config, root, is_debug=debug)
+    context.call_on_close(context.obj.close)
 
 
 documents.add_to(app)

@@ -1,7 +1,7 @@
 """What the global options come to. Nothing is read before a command needs it."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.agent.main import assemble
 from reconciler.agent.parts import Parts
@@ -11,14 +11,23 @@ from reconciler.core.errors import BadSettings
 
 @dataclass(frozen=True, slots=True)
 class Session:
+    """`opened` is what is to be closed when the command ends."""
+
     config: str | None
     root: str | None
     is_debug: bool
+    opened: list[Parts] = field(default_factory=list)
 
     def parts(self, ref: str | None = None) -> Parts:
         """An agent of this device. Raises BadSettings."""
         settings = read(self.config, self._root(), os.environ)
-        return assemble(replace(settings, ref=ref) if ref else settings)
+        parts = assemble(replace(settings, ref=ref) if ref else settings)
+        self.opened.append(parts)
+        return parts
+
+    def close(self) -> None:
+        for parts in self.opened:
+            parts.store.close()
 
     def _root(self) -> str:
         if self.root is None:

@@ -18,7 +18,7 @@ class FieldDrift:
 
     def __str__(self) -> str:
         if isinstance(self.desired, Digest) and isinstance(self.observed, Digest):
-            return f"{self.field} differs"
+            return f"other {self.field}"
         return f"{self.field}: {show(self.field, self.observed)} → {show(self.field, self.desired)}"
 
 

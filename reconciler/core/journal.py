@@ -11,7 +11,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any, assert_never
 
 from reconciler.core.errors import ForeignFormat
-from reconciler.core.identity import Generation, ResourceId
+from reconciler.core.identity import Generation, ResourceId, Revision
 from reconciler.core.kind import Kinds
 from reconciler.core.plan import Plan, Step
 
@@ -44,11 +44,15 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """The plan will be carried out; its pre-images and payloads are stored. `taken_on` is what we own from now on."""
+    """The plan will be carried out; its pre-images and payloads are stored.
+
+    `commit` is the one that asks for it now; `taken_on` is what we own from here on.
+    """
 
     plan: Plan
     generation: Generation
     purpose: Purpose
+    commit: Revision
     taken_on: tuple[ResourceId, ...] = ()
 
 
@@ -217,9 +221,9 @@ def entry_to_json(entry: Entry) -> dict[str, Any]:
     """With the format, so that a release that does not know it says so."""
     head: dict[str, Any] = {"format": FORMAT, "entry": type(entry).__name__.lower()}
     match entry:
-        case Opened(plan, generation, purpose, taken_on):
+        case Opened(plan, generation, purpose, commit, taken_on):
             taken = [str(id) for id in taken_on]
-            said = {"generation": generation.number, "purpose": str(purpose), "takenOn": taken}
+            said = {"generation": generation.number, "purpose": str(purpose), "commit": str(commit), "takenOn": taken}
             return {**head, "plan": plan.to_json(), **said}
         case Resumed():
             return head
@@ -253,7 +257,8 @@ def _entry(data: Mapping[str, Any], kinds: Kinds) -> Entry:
         case "opened":
             plan = Plan.from_json(data["plan"], kinds)
             taken_on = tuple(ResourceId.parse(text) for text in data["takenOn"])
-            return Opened(plan, Generation(data["generation"]), Purpose(data["purpose"]), taken_on)
+            generation, purpose = Generation(data["generation"]), Purpose(data["purpose"])
+            return Opened(plan, generation, purpose, Revision(data["commit"]), taken_on)
         case "resumed":
             return Resumed()
         case "begun" | "done" | "undoing" | "undone" as name:

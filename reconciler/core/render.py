@@ -113,7 +113,7 @@ def _fields(drift: Drift) -> str:
 
 def _tally(plan: Plan) -> str:
     if plan.is_empty:
-        return "nothing to do"
+        return f"{len(plan.blocked)} blocked" if plan.blocked else "nothing to do"
     counts = {action: sum(step.action is action for step in plan.steps) for action in SIGN}
     return ", ".join(f"{count} to {action}" for action, count in counts.items() if count)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from reconciler.core.errors import Failure, Transient
+from reconciler.core.errors import Broken, Failure, Rejected, Transient
 from reconciler.core.identity import DeviceName, Digest, Generation, Revision
 from reconciler.core.journal import Fault, Outcome
 from reconciler.core.pace import Hold, HoldKind, rfc3339
@@ -100,10 +100,12 @@ def phase(facts: Facts) -> Phase:
     """The first that fits: what happens now, what went wrong, what it waits for, where it is."""
     if facts.applying:
         return Phase.APPLYING
-    if facts.outcome in (Outcome.REVERTED, Outcome.STUCK) or _is_at_fault(facts.failure):
+    if isinstance(facts.failure, Rejected) or facts.outcome in (Outcome.REVERTED, Outcome.STUCK):
         return Phase.FAILED
-    if facts.outcome is Outcome.FAILED or facts.blocked:
+    if facts.outcome is Outcome.FAILED or (facts.blocked and facts.applied):
         return Phase.DEGRADED
+    if isinstance(facts.failure, Broken):
+        return Phase.FAILED
     kinds = {hold.kind for hold in facts.holds}
     if HoldKind.SUSPENDED in kinds:
         return Phase.SUSPENDED
@@ -159,10 +161,6 @@ def with_holds(
     return {**document, "phase": str(standing), **shown}
 
 
-def _is_at_fault(failure: Failure | None) -> bool:
-    return failure is not None and not isinstance(failure, Transient)
-
-
 def _synced(facts: Facts) -> Condition:
     if facts.failure is not None:
         return Condition("Synced", "False", _camel(facts.failure.code), str(facts.failure), facts.failure.hint)
@@ -196,10 +194,8 @@ def _drift_free(facts: Facts) -> Condition:
     if not facts.tally.total:
         return Condition("DriftFree", "Unknown", "NothingDeclared", "no resources are declared")
     if amiss:
-        return Condition(
-            "DriftFree", "False", "Drifted", f"{amiss} of {facts.tally.total} resources are not as desired"
-        )
-    return Condition("DriftFree", "True", "AsDesired", f"{facts.tally.total} resources are as desired")
+        return Condition("DriftFree", "False", "Drifted", f"{amiss} of {facts.tally.total} not as desired")
+    return Condition("DriftFree", "True", "AsDesired", f"all {facts.tally.total} as desired")
 
 
 def _condition_to_json(condition: Condition, now: datetime, before: Mapping[str, Any]) -> dict[str, Any]:

@@ -193,6 +193,20 @@ def test_rollback_goes_back_and_holds_until_resume(device: Device) -> None:
     assert generations == [(3, "converged"), (2, "converged"), (1, "converged")]
 
 
+def test_to_come_back_after_a_rollback_is_no_new_generation(device: Device) -> None:
+    device.push(MOTD)
+    device.sync()
+    second = device.push(MOTD.replace("hello", "second"))
+    device.sync()
+    device.run("rollback")
+    device.run("resume")
+    last = device.commit({"README.md": "words\n"}, "words")
+    ran = device.sync()
+    assert (ran.json["status"]["applied"]["commit"], ran.json["status"]["applied"]["generation"]) == (last, 2)
+    told = device.run("history", "-o", "json").json[0]
+    assert (told["generation"], told["commit"]) == (2, second)
+
+
 def test_suspended_reports_drift_and_changes_nothing(device: Device) -> None:
     device.push(MOTD)
     device.sync()
@@ -207,7 +221,7 @@ def test_suspended_reports_drift_and_changes_nothing(device: Device) -> None:
     assert (status["phase"], status["resources"]["drifted"]) == ("suspended", 1)
     (hold,) = status["holds"]
     assert (hold["kind"], hold["reason"], hold["until"] is None) == ("suspended", "a visit", False)
-    assert device.run("resume").out == "no longer suspended: a visit\nthe next sync follows the repo\n"
+    assert device.run("resume").out == "lifted: a visit\nthe next sync follows the repo\n"
     assert device.run("status", "-o", "json").json["phase"] == "converged"
     assert device.sync().status == 0
     assert device.read("/etc/motd") == "second\n"
@@ -350,6 +364,8 @@ def test_the_state_is_no_database(device: Device) -> None:
     ran = device.run("sync")
     assert ran.status == 1
     assert ran.err.startswith("error: cannot use the state database")
+    status = json.loads(device.read("/run/reconciler/status.json"))
+    assert (status["phase"], status["applied"]["generation"]) == ("failed", 1)
 
 
 def test_status_without_a_repo_or_a_sync(tmp_path: Path) -> None:

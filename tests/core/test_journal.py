@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.core.decide import MAX_RESUMES, Apply, Close, Rest, Turn, Undo, decide
 from reconciler.core.errors import ForeignFormat
-from reconciler.core.identity import Digest, Generation
+from reconciler.core.identity import Digest, Generation, Revision
 from reconciler.core.journal import (
     Begun,
     Closed,
@@ -39,7 +39,7 @@ FAULT = Fault("no-room", "cannot write", transient=True)
 
 
 def opened(purpose: Purpose = Purpose.NEW) -> Opened:
-    return Opened(PLAN, Generation(2), purpose)
+    return Opened(PLAN, Generation(2), purpose, Revision("a" * 40))
 
 
 SITUATIONS: list[tuple[str, list[Entry], object]] = [
@@ -122,7 +122,7 @@ def _carried_out(move: object, data: st.DataObject) -> list[Entry]:
 
 
 EVERY_ENTRY: list[Entry] = [
-    Opened(PLAN, Generation(2), Purpose.NEW, tuple(step.resource for step in PLAN.steps)),
+    Opened(PLAN, Generation(2), Purpose.NEW, Revision("b" * 40), tuple(step.resource for step in PLAN.steps)),
     Resumed(),
     Begun((0, 1)),
     Done((0,)),
