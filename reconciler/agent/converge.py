@@ -57,7 +57,7 @@ def _look_only(parts: Parts, followed: Followed | None) -> Report:
     if target is None:
         return Report()
     plan, _, _ = planned(parts, target.desired)
-    return Report(plan=plan, tally=tally(target.desired, plan, None))
+    return Report(desired=target.desired, plan=plan, tally=tally(target.desired, plan, None))
 
 
 def roll_back(parts: Parts, number: int | None, watch: Watch) -> Report:
@@ -94,13 +94,14 @@ def _bring(parts: Parts, target: Target, watch: Watch) -> Report:
         if target.desired.mode is Mode.OBSERVE:
             plan, _, _ = planned(parts, target.desired)
             hold = targets.observe_hold(parts)
-            return Report(plan=plan, holds=(hold,), tally=tally(target.desired, plan, None))
+            return Report(desired=target.desired, plan=plan, holds=(hold,), tally=tally(target.desired, plan, None))
         plan, progress = _activated(parts, target, watch)
     except (Rejected, Transient, Broken) as failure:
-        return Report(failure=failure)
+        return Report(desired=target.desired, failure=failure)
     outcome = progress.closed if progress else None
     amiss = failure_of(plan, progress)
-    return Report(plan=plan, outcome=outcome, failure=amiss, tally=tally(target.desired, plan, progress))
+    counted = tally(target.desired, plan, progress)
+    return Report(desired=target.desired, plan=plan, outcome=outcome, failure=amiss, tally=counted)
 
 
 def _activated(parts: Parts, target: Target, watch: Watch) -> tuple[Plan, Progress | None]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler import __version__
+from reconciler.agent.aside import aside
 from reconciler.agent.parts import Parts
 from reconciler.agent.settings import arch
 from reconciler.core.desired import Desired
@@ -53,7 +54,15 @@ def follow(parts: Parts, *, keep: bool, revision: Revision | None = None) -> Fol
     if floor is not None and floor.commit == revision and (known := _remembered(parts, revision)):
         head = Head(revision, parts.settings.ref, parts.now())
         return Followed(head, known, floor.author, floor.subject, Material(parts))
-    return _read(parts, source, revision, keep=keep)
+    if not (parts.is_resident and keep):
+        return _read(parts, source, revision, keep=keep)
+    parts.store.close()  # a connection to SQLite does not survive a fork
+    aside(lambda: _read(parts, source, revision, keep=True).head)
+    if (known := _remembered(parts, revision)) is None:
+        raise CorruptStore("cannot read back the desired state that was just stored")
+    floor = parts.store.floor.get()
+    author, subject = (floor.author, floor.subject) if floor else ("", "")
+    return Followed(Head(revision, parts.settings.ref, parts.now()), known, author, subject, Material(parts))
 
 
 def _read(parts: Parts, source: Source, revision: Revision, *, keep: bool) -> Followed:

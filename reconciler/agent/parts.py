@@ -15,7 +15,7 @@ from reconciler.store import Store
 class Parts:
     """`source` raises BadSettings where no repo is set; `touch` and `look` give new hands and eyes for one pass.
 
-    `now` is in UTC, to the second.
+    `now` is in UTC, to the second. What is resident keeps its memory small, at the price of a fork.
     """
 
     settings: Settings
@@ -25,3 +25,4 @@ class Parts:
     touch: Callable[[], Host]
     look: Callable[[], HostView]
     now: Callable[[], datetime]
+    is_resident: bool = False

@@ -15,9 +15,13 @@ from reconciler.core.status import Facts, Head, Tally
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`failure` is why the newest desired state is not in force, or what could not be mended."""
+    """`desired` is what was looked after.
+
+    `failure` is why the newest desired state is not in force, or what could not be mended.
+    """
 
     head: Head | None = None
+    desired: Desired | None = None
     plan: Plan | None = None
     outcome: Outcome | None = None
     failure: Failure | None = None

@@ -8,16 +8,20 @@ import platform
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from reconciler.core.errors import BadSettings, InvalidDocuments, NotSupported
 from reconciler.core.identity import DeviceName
+from reconciler.core.quantity import format_duration, parse_duration
 
 CONFIG = "/etc/reconciler/agent.yaml"
 STATE = "/var/lib/reconciler"
 RUNTIME = "/run/reconciler"
 PREFIX = "RECONCILER_"
 MAX_BYTES = 64 * 1024
+SHORTEST = timedelta(seconds=1)
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 _KNOWN = {
     "device": str,
@@ -39,6 +43,8 @@ class Settings:
     ref: str
     root: str
     config: str
+    interval: timedelta = timedelta(seconds=60)
+    log_level: str = "INFO"
 
     @property
     def state(self) -> str:
@@ -74,7 +80,31 @@ def read(config: str | None, root: str, environment: Mapping[str, str]) -> Setti
         device = DeviceName(name)
     except ValueError as error:
         raise BadSettings(f"cannot use the device's name: {error}", where=path) from error
-    return Settings(device, values.get("repo.url"), values.get("repo.ref") or "main", root, path)
+    return Settings(
+        device=device,
+        url=values.get("repo.url"),
+        ref=values.get("repo.ref") or "main",
+        root=root,
+        config=path,
+        interval=_interval(values.get("repo.interval", "60s"), path),
+        log_level=_level(values.get("logLevel", "INFO"), path),
+    )
+
+
+def _interval(text: str, path: str) -> timedelta:
+    try:
+        interval = parse_duration(text)
+    except ValueError as error:
+        raise BadSettings(f"cannot use repo.interval: {error}", where=path) from error
+    if interval < SHORTEST:
+        raise BadSettings(f"cannot use repo.interval: {text} is under {format_duration(SHORTEST)}", where=path)
+    return interval
+
+
+def _level(text: str, path: str) -> str:
+    if text not in LEVELS:
+        raise BadSettings(f"cannot use logLevel: {text!r}", where=path, hint=f"one of {', '.join(LEVELS)}")
+    return text
 
 
 def _from_file(path: str, *, must_exist: bool) -> dict[str, str]:

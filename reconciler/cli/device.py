@@ -15,6 +15,7 @@ from reconciler.core.errors import BadSettings
 from reconciler.core.identity import Revision
 from reconciler.core.pace import Hold, rfc3339
 from reconciler.core.plan import Action
+from reconciler.core.quantity import parse_duration
 from reconciler.store.generations import Record
 
 CHANGES = 2
@@ -24,6 +25,7 @@ HELD = 3
 def add_to(app: typer.Typer) -> None:
     app.command()(plan)
     app.command()(sync)
+    app.command()(run)
     app.command()(status)
     app.command()(why)
     app.command()(diff)
@@ -62,6 +64,12 @@ def sync(context: typer.Context, output: Output = Form.TEXT) -> None:
     """
     session: Session = context.obj
     _conclude(command.do(session.parts(), "sync", {}, _teller(output)), output)
+
+
+def run(context: typer.Context) -> None:
+    """Run the agent: follow the repo, watch for drift, keep the device as it should be, until a signal ends it."""
+    session: Session = context.obj
+    session.become_agent()
 
 
 def status(context: typer.Context, output: Output = Form.TEXT) -> None:
@@ -204,8 +212,6 @@ def _say_holds(holds: tuple[Hold, ...]) -> None:
 def _duration(text: str | None) -> timedelta | None:
     if text is None:
         return None
-    from reconciler.language.quantity import parse_duration  # noqa: PLC0415  # the language is large
-
     try:
         return parse_duration(text)
     except ValueError as error:

@@ -1,6 +1,7 @@
 """What the global options come to. Nothing is read before a command needs it."""
 
 import os
+import sys
 from dataclasses import dataclass, field, replace
 
 from reconciler.agent.main import assemble
@@ -24,6 +25,13 @@ class Session:
         parts = assemble(replace(settings, ref=ref) if ref else settings)
         self.opened.append(parts)
         return parts
+
+    def become_agent(self) -> None:
+        """This process gives way to one that carries nothing of the command line. Does not return."""
+        self.parts()
+        options = ["--config", self.config] if self.config else []
+        words = [sys.executable, "-m", "reconciler.agent", *options, self._root()]
+        os.execv(sys.executable, words)  # noqa: S606  # no shell is wanted
 
     def close(self) -> None:
         for parts in self.opened:

@@ -11,7 +11,7 @@ so that it chains; a hint says what to do about it.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -74,6 +74,10 @@ class InvalidDocuments(Rejected):
             where=first,
             hint="`reconciler validate` lists all of them",
         )
+
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[Problem, ...]]]:
+        """Made again from its problems, so that it can travel between processes."""
+        return type(self), (self.problems,)
 
 
 class NotADescendant(Rejected):

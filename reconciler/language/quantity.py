@@ -12,6 +12,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BeforeValidator, WithJsonSchema
 
+from reconciler.core.quantity import DURATION, parse_duration
 from reconciler.core.state import Mode
 from reconciler.language.nearest import did_you_mean
 from reconciler.language.say import say, shown
@@ -22,13 +23,11 @@ Size = NewType("Size", int)
 TimeZone = NewType("TimeZone", str)
 """A name of the IANA database."""
 
-DURATION = r"[0-9]{1,9}[smhd]"
 SIZE = r"[0-9]{1,12}(B|KB|MB|GB|TB|KiB|MiB|GiB|TiB)"
 MODE = r"[0-7]{3,4}"
 TIME = r"([01][0-9]|2[0-3]):[0-5][0-9]"
 DATES = r"[0-9]{4}-[0-9]{2}-[0-9]{2}/[0-9]{4}-[0-9]{2}-[0-9]{2}"
 
-_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _BYTES = {
     **{f"{letter}iB": 1 << (10 * power) for power, letter in ((4, "T"), (3, "G"), (2, "M"), (1, "K"))},
     **{f"{letter}B": 1000**power for power, letter in ((4, "T"), (3, "G"), (2, "M"), (1, "K"))},
@@ -51,19 +50,6 @@ class Dates(NamedTuple):
 
     first: date
     last: date
-
-
-def parse_duration(text: str) -> timedelta:
-    if not re.fullmatch(DURATION, text):
-        raise ValueError(f"expected a duration as in 30s, 10m, 24h or 7d, got {shown(text)}")
-    return timedelta(seconds=int(text[:-1]) * _SECONDS[text[-1]])
-
-
-def format_duration(value: timedelta) -> str:
-    """In the largest unit that leaves no rest."""
-    seconds = value // timedelta(seconds=1)
-    unit = next(unit for unit, length in _SECONDS.items() if seconds % length == 0 and (seconds or unit == "s"))
-    return f"{seconds // _SECONDS[unit]}{unit}"
 
 
 def parse_size(text: str) -> Size:
