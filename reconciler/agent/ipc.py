@@ -78,7 +78,7 @@ class Door:
         except Failure as failure:
             error = {"code": failure.code, "message": failure.message, "where": failure.where, "hint": failure.hint}
             return {"ok": False, "error": error}
-        except ValueError as error:
+        except (ValueError, KeyError, TypeError) as error:
             return {"ok": False, "error": {"code": "bad-message", "message": f"cannot understand this: {error}"}}
 
     def _check_peer(self, writer: asyncio.StreamWriter) -> None:

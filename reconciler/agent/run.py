@@ -54,14 +54,15 @@ class Agent:
     looked: datetime | None = None
     failures: int = 0
     is_working: bool = False
+    is_stopping: bool = False
 
     async def run(self) -> None:
-        """Until it is cancelled. The caller holds the lock."""
+        """Until it is stopping. The caller holds the lock."""
         door = self._control()
         server = await door.open()
         watching = asyncio.create_task(self._watch())
         try:
-            while True:
+            while not self.is_stopping:
                 self._pass()
                 await self._rest()
         finally:
@@ -138,7 +139,8 @@ class Agent:
         ids = self.report.desired.resources if self.report.desired else ()
         places = (self.parts.kinds[id.kind].place(id.name) for id in ids)
         managed = (under(settings.root, place) for place in places if place)
-        self.watcher.set([*managed, *_refs(settings.url or "", settings.ref)])
+        if self.watcher.set([*managed, *_refs(settings.url or "", settings.ref)]):
+            self.wake.set()
         if self.watcher.is_blind and not was_blind:
             self.log.warning("watches_exhausted", hint="raise fs.inotify.max_user_watches")
 
@@ -175,10 +177,10 @@ def run(parts: Parts, log: Logger) -> None:
 async def _until_stopped(agent: Agent) -> None:
     """A signal ends the wait at once, and work in the middle of a step."""
     loop = asyncio.get_running_loop()
-    task = asyncio.create_task(agent.run())
 
     def stop(_signal: int, _frame: object) -> None:
-        loop.call_soon_threadsafe(task.cancel)
+        agent.is_stopping = True
+        loop.call_soon_threadsafe(agent.wake.set)
         if agent.is_working:
             agent.is_working = False
             raise Stop
@@ -186,8 +188,7 @@ async def _until_stopped(agent: Agent) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     loop.add_signal_handler(signal.SIGHUP, agent.wake.set)
-    with suppress(asyncio.CancelledError):
-        await task
+    await agent.run()
 
 
 def _refs(url: str, ref: str) -> list[str]:

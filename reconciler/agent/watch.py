@@ -25,17 +25,21 @@ class Watcher:
         self._watches: dict[str, Watch] = {}
         self.is_blind = False
 
-    def set(self, paths: Iterable[str]) -> None:
-        """These and no others. What is not there yet is watched for in the nearest folder that is."""
+    def set(self, paths: Iterable[str]) -> bool:
+        """These and no others. What is not there yet is watched for in the nearest folder that is.
+
+        Says whether some were not watched before: then they may have changed since they were looked at.
+        """
         wanted: dict[str, set[str]] = {}
         for path in paths:
             folder, name = _nearest(path)
             wanted.setdefault(folder, set()).add(name)
         for folder in self._watches.keys() - wanted.keys():
             self._drop(folder)
+        is_more = any(names - self._names.get(folder, set()) for folder, names in wanted.items())
         self._names, self.is_blind = wanted, False
-        for folder in wanted.keys() - self._watches.keys():
-            self._add(folder)
+        added = [self._add(folder) for folder in wanted.keys() - self._watches.keys()]
+        return is_more or any(added)
 
     async def changes(self) -> AsyncIterator[str]:
         """The path of each change to what is watched; endless."""
@@ -43,19 +47,21 @@ class Watcher:
             event = await self._inotify.get()
             folder = str(event.watch.path) if event.watch else ""
             name = str(event.name) if event.name else ""
-            if event.mask & (Mask.IGNORED | Mask.DELETE_SELF):
-                self._watches.pop(folder, None)
-            if event.mask & Mask.Q_OVERFLOW or not name or name in self._names.get(folder, ()):
+            if event.mask & Mask.IGNORED and self._watches.get(folder) is event.watch:
+                del self._watches[folder]  # it went with its folder; the next look sets it anew
+            if not name or name in self._names.get(folder, ()):
                 yield os.path.join(folder, name)
 
     def close(self) -> None:
         self._inotify.close()
 
-    def _add(self, folder: str) -> None:
+    def _add(self, folder: str) -> bool:
         try:
             self._watches[folder] = self._inotify.add_watch(folder, _CHANGES | Mask.ONLYDIR)
         except OSError as error:
             self.is_blind = self.is_blind or error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EMFILE)
+            return False
+        return True
 
     def _drop(self, folder: str) -> None:
         try:
