@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.agent.ipc import _short
 from tests.agent.test_sync import MOTD
 from tests.device import Device
 
@@ -223,7 +224,8 @@ def test_a_message_that_is_not_understood_is_answered_not_obeyed(
     until(has(device, "hello\n"))
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(PATIENCE_S)
-        connection.connect(str(device.path("/run/reconciler/control.sock")))
+        with _short(str(device.path("/run/reconciler")), "control.sock") as path:
+            connection.connect(path)
         answer = b""
         try:
             connection.sendall(message.replace(b"VERSION", __version__.encode()))
