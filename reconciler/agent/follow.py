@@ -49,8 +49,8 @@ def follow(parts: Parts, *, keep: bool, revision: Revision | None = None) -> Fol
     Raises Transient where the repo cannot be reached, Rejected where what it holds cannot be accepted.
     """
     source = parts.source()
-    revision = revision or source.head()
     floor = parts.store.floor.get()
+    revision = revision or source.head(floor.commit if floor else None)
     if floor is not None and floor.commit == revision and (known := _remembered(parts, revision)):
         head = Head(revision, parts.settings.ref, parts.now())
         return Followed(head, known, floor.author, floor.subject, Material(parts))

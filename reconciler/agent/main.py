@@ -9,6 +9,7 @@ from reconciler.agent.parts import Parts
 from reconciler.agent.settings import PREFIX, Settings
 from reconciler.core.errors import BadSettings, Broken, Denied
 from reconciler.host import real
+from reconciler.source.credentials import Credentials
 from reconciler.source.git import Source
 from reconciler.source.power import Identity
 from reconciler.source.remote import Remote
@@ -49,7 +50,9 @@ def _source(settings: Settings) -> Source:
         hint = f"write `repo: {{url: …}}` there, or set {PREFIX}REPO__URL"
         raise BadSettings("cannot tell which repo to follow", where=settings.config, hint=hint)
     clone, lock = os.path.join(settings.state, "repo"), os.path.join(settings.runtime, "repo.lock")
-    return Source(Remote(settings.url, settings.ref), clone, lock, _identity(settings))
+    remote, *mirrors = (Remote(url, settings.ref) for url in (settings.url, *settings.mirrors))
+    access = Credentials(settings.credentials, settings.ssh_key, settings.known_hosts, settings.ca_file)
+    return Source(remote, clone, lock, _identity(settings), mirrors=mirrors, credentials=access)
 
 
 def _identity(settings: Settings) -> Identity | None:

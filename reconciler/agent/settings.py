@@ -28,9 +28,14 @@ _KNOWN = {
     "repo.url": str,
     "repo.ref": str,
     "repo.interval": str,
+    "repo.mirrors": list,
+    "repo.credentials": str,
+    "repo.sshKey": str,
+    "repo.knownHosts": str,
+    "repo.caFile": str,
     "logLevel": str,
 }
-_LATER = ("trust", "listen", "repo.mirrors")
+_LATER = ("trust", "listen")
 _ARCHES = {"aarch64": "arm64", "arm64": "arm64", "armv7l": "armhf", "armv6l": "armhf", "x86_64": "amd64"}
 
 
@@ -43,6 +48,11 @@ class Settings:
     ref: str
     root: str
     config: str
+    mirrors: tuple[str, ...] = ()
+    credentials: str | None = None
+    ssh_key: str | None = None
+    known_hosts: str | None = None
+    ca_file: str | None = None
     interval: timedelta = timedelta(seconds=60)
     log_level: str = "INFO"
 
@@ -86,6 +96,11 @@ def read(config: str | None, root: str, environment: Mapping[str, str]) -> Setti
         ref=values.get("repo.ref") or "main",
         root=root,
         config=path,
+        mirrors=tuple(values.get("repo.mirrors", ())),
+        credentials=values.get("repo.credentials"),
+        ssh_key=values.get("repo.sshKey"),
+        known_hosts=values.get("repo.knownHosts"),
+        ca_file=values.get("repo.caFile"),
         interval=_interval(values.get("repo.interval", "60s"), path),
         log_level=_level(values.get("logLevel", "INFO"), path),
     )
@@ -107,7 +122,7 @@ def _level(text: str, path: str) -> str:
     return text
 
 
-def _from_file(path: str, *, must_exist: bool) -> dict[str, str]:
+def _from_file(path: str, *, must_exist: bool) -> dict[str, Any]:
     from reconciler.language import yaml  # noqa: PLC0415  # a device that is told by its environment needs no parser
 
     try:
@@ -128,24 +143,35 @@ def _from_file(path: str, *, must_exist: bool) -> dict[str, str]:
     return dict(_flat(data, path))
 
 
-def _flat(data: Mapping[str, Any], path: str, above: str = "") -> Iterator[tuple[str, str]]:
+def _flat(data: Mapping[str, Any], path: str, above: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in data.items():
         name = f"{above}{key}"
         if name in _LATER and not value:
             continue
         if isinstance(value, dict) and name not in _LATER:
             yield from _flat(value, path, f"{name}.")
-        elif isinstance(value, str) or name in _LATER:
-            yield name, str(value)
+        elif name in _LATER or name not in _KNOWN or _is_one(_KNOWN[name], value):
+            yield name, value
         elif value is not None:
-            raise BadSettings(f"cannot use {name}: it is a string, not {value!r}", where=path)
+            what = "a list of strings" if _KNOWN[name] is list else "a string"
+            raise BadSettings(f"cannot use {name}: it is {what}, not {value!r}", where=path)
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """`RECONCILER_REPO__URL` is `repo.url`; letters are folded, since the environment has capitals only."""
+def _is_one(sort: type, value: object) -> bool:
+    if sort is list:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, str)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """`RECONCILER_REPO__URL` is `repo.url`; letters are folded, since the environment has capitals only.
+
+    A list is split at blanks.
+    """
     names = {name.replace(".", "__").upper(): name for name in (*_KNOWN, *_LATER)}
     given = ((name.removeprefix(PREFIX), value) for name, value in environment.items() if name.startswith(PREFIX))
-    return {names[name]: value for name, value in given if name in names and value}
+    said = {names[name]: value for name, value in given if name in names and value}
+    return {name: value.split() if _KNOWN.get(name) is list else value for name, value in said.items()}
 
 
 def _check_known(key: str, path: str) -> None:

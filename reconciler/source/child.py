@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from reconciler.core.errors import BadSettings, Denied, HostileSource, NoRoom, Overdue
+from reconciler.source.address import without_user
 from reconciler.source.power import CHUNK, Bounds, Power, environment, limit, own_limits
 from reconciler.source.printable import printable
 
@@ -31,7 +32,8 @@ class Ended:
         """The first thing that git called fatal, or its last line, in one printable line."""
         lines = [line for line in self.err.splitlines() if line.strip()]
         fatal = [line for line in lines if line.startswith("fatal: ")]
-        return printable((fatal or lines[-1:] or [f"git ended with {self.code}"])[0].removeprefix("fatal: "))[:300]
+        line = (fatal or lines[-1:] or [f"git ended with {self.code}"])[0].removeprefix("fatal: ")
+        return printable(without_user(line))[:300]
 
 
 def run(arguments: Sequence[str], power: Power, *, directory: str = "/") -> Ended:
@@ -55,7 +57,7 @@ def spawn(arguments: Sequence[str], power: Power, *, directory: str, talks: bool
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if talks else subprocess.PIPE,
             cwd=directory,
-            env=environment(),
+            env=environment(power),
             start_new_session=True,
             pass_fds=() if power.lock is None else (power.lock,),
             user=who.uid if who else None,

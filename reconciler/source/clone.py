@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from reconciler.core.errors import Failure, HostileSource, InputOutput, NoRoom, Overdue, SourceUnreachable
+from reconciler.core.errors import Failure, HostileSource, InputOutput, NoRoom, Overdue
 from reconciler.source.child import Ended, run
 from reconciler.source.power import MIB, Power
 from reconciler.source.remote import UPLOAD_PACK, Remote
@@ -21,6 +21,10 @@ from reconciler.source.remote import UPLOAD_PACK, Remote
 OURS = "refs/reconciler/head"
 MANY_PACKS = 50
 """Each fetch brings a pack, and each pack is another place to look; so many become one."""
+
+_NOT_DUMB = "--depth=2147483647"
+"""All of history, which git asks for only where the server speaks its protocol: a fetch of plain files over http
+has no bound on their number, and follows the server to other hosts (`http-alternates`)."""
 
 _LEFTOVER = re.compile(r".*\.lock|tmp_.*|\.tmp-.*")
 _FORMAT = re.compile(
@@ -30,7 +34,6 @@ _FORMAT = re.compile(
 _FAULTS_OF_THE_DISK = {
     "No space left on device": NoRoom,
     "Disk quota exceeded": NoRoom,
-    "Out of memory": NoRoom,
     "Read-only file system": InputOutput,
     "Input/output error": InputOutput,
 }
@@ -53,21 +56,42 @@ class Clone:
 
     def fetch(self, remote: Remote) -> None:
         """Bring what the remote's ref has. Raises SourceUnreachable, HostileSource or Overdue."""
-        if not self._is_sound():
-            self._make(remote)
-        ref = f"+{remote.refname}:{OURS}"
+        if self._is_sound():
+            self._bring(remote)
+            self._tidy()
+        else:
+            self.renew(remote)
+
+    def renew(self, remote: Remote) -> None:
+        """A broken clone makes way for a fresh one, once that is whole: until then nothing is thrown away.
+
+        Unless the disk has no room for both.
+        """
+        form = "sha256" if len(remote.head(self.power).id) == 64 else "sha1"
+        fresh = Clone(self._aside, self.power)
+        try:
+            fresh._fill(remote, form)
+        except NoRoom:
+            self._remove()
+            fresh._fill(remote, form)
+        self._remove()
+        with _disk("put a fresh one in the place of", self.path):
+            os.rename(self._aside, self.path)
+
+    def _bring(self, remote: Remote) -> None:
         flags = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--no-auto-maintenance"]
-        ended = run(["fetch", *flags, UPLOAD_PACK, "--", remote.path, ref], self.power, directory=self.path)
+        if remote.scheme in ("http", "https"):
+            flags.append(_NOT_DUMB)
+        arguments = ["fetch", *flags, UPLOAD_PACK, "--", remote.path, f"+{remote.refname}:{OURS}"]
+        try:
+            ended = run(arguments, self.power.towards(remote.scheme), directory=self.path)
+        except Overdue as error:
+            self.clean()
+            raise remote.overdue(self.power) from error
         if ended.code != 0:
             too_much = self._is_full()
             self.clean()
             raise self._explain(ended, remote, too_much=too_much)
-        self._tidy()
-
-    def renew(self, remote: Remote) -> None:
-        """A broken clone makes way for a fresh one."""
-        self._make(remote)
-        self.fetch(remote)
 
     @property
     def _aside(self) -> str:
@@ -80,13 +104,10 @@ class Clone:
         except OSError:
             return False
 
-    def _make(self, remote: Remote) -> None:
-        """The remote is asked first: while it is away, nothing is thrown away."""
-        form = "sha256" if len(remote.head(self.power).id) == 64 else "sha1"
+    def _fill(self, remote: Remote, form: str) -> None:
+        """Make it from nothing, with what the remote has."""
+        self._remove()
         with _disk("make", self.path):
-            _remove(self._aside)
-            if os.path.lexists(self.path):
-                os.rename(self.path, self._aside)
             os.makedirs(self.path, mode=0o700)
             if who := self.power.identity:
                 os.chown(self.path, who.uid, who.gid)
@@ -94,8 +115,11 @@ class Clone:
         ended = run(arguments, self.power, directory=self.path)
         if ended.code != 0:
             raise self._explain(ended, remote, too_much=False)
+        self._bring(remote)
+
+    def _remove(self) -> None:
         with _disk("remove what was broken of", self.path):
-            _remove(self._aside)
+            _remove(self.path)
 
     def _is_full(self) -> bool:
         """The kernel ends a git that writes more than it may, and git does not say so; its half pack does."""
@@ -110,7 +134,7 @@ class Clone:
             return []
 
     def _explain(self, ended: Ended, remote: Remote, *, too_much: bool) -> Failure:
-        """Whose fault it was: only a SourceUnreachable may come from a broken clone."""
+        """Whose fault it was: only a plain SourceUnreachable may come from a broken clone."""
         for words, error in _FAULTS_OF_THE_DISK.items():
             if words in ended.err:
                 return error(f"cannot fetch from {remote.url}: {words.lower()}", where=self.path)
@@ -121,8 +145,7 @@ class Clone:
         if "fsck error" in ended.err:
             hint = "`git fsck --strict` in the repo names the object"
             return HostileSource(f"cannot accept the objects of {remote.url}: git finds them malformed", hint=hint)
-        hint = "the user who runs git must be able to read the repo and to pass through to the clone"
-        return SourceUnreachable(f"cannot fetch from {remote.url}: {ended.reason}", hint=hint)
+        return remote.unreachable(ended, "fetch from")
 
     def _tidy(self) -> None:
         """Many packs become one. If that fails they stay many, and the next fetch tries again."""

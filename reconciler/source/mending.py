@@ -1,17 +1,18 @@
 """An object is what its id says, wherever it comes from: so a clone may be fetched into, or made anew, under a reader.
 
-What the clone lacks is fetched; what is still missing or forged then means that the clone is broken, and it is
-renewed, once. What a fresh clone lacks, the source lacks.
+What the clone lacks is fetched, from one remote after the other; what is still missing or forged then means that the
+clone is broken, and it is renewed, once. What a fresh clone lacks, the source lacks.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
 from typing import Self, TypeVar
 
-from reconciler.core.errors import SourceUnreachable
+from reconciler.core.errors import HostileSource, Overdue, SourceUnreachable
 from reconciler.core.identity import Revision
 from reconciler.source.clone import Clone
 from reconciler.source.objects import Forged, MissingObject, ObjectType
-from reconciler.source.remote import Remote
+from reconciler.source.remote import Away, Remote
 from reconciler.source.stream import ObjectStream
 
 Answer = TypeVar("Answer")
@@ -20,11 +21,13 @@ Answer = TypeVar("Answer")
 class MendingObjects:
     """The objects of a clone, which is mended where it lacks one."""
 
-    def __init__(self, clone: Clone, remote: Remote) -> None:
+    def __init__(self, clone: Clone, remotes: Sequence[Remote]) -> None:
         self._clone = clone
-        self._remote = remote
         self._stream = ObjectStream(clone.path, clone.power)
-        self._remedies = [clone.renew, self._fetch]
+        self._untried = deque(remotes)
+        self._suspects: deque[Remote] = deque()
+        self._is_fresh = False
+        self._failure: SourceUnreachable | HostileSource | Overdue | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -43,14 +46,41 @@ class MendingObjects:
             try:
                 return ask()
             except (MissingObject, Forged):
-                if not self._remedies:
+                self._stream.close()
+                if not self._mend():
+                    if self._failure:
+                        raise self._failure from None
                     raise
-            self._stream.close()
-            self._remedies.pop()(self._remote)
+
+    def _mend(self) -> bool:
+        """Whether there is reason to look again. Of those that fail, the first has the word."""
+        while self._untried or self._suspects:
+            try:
+                self._try_next()
+            except (SourceUnreachable, HostileSource, Overdue) as failure:
+                self._failure = self._failure or failure
+            else:
+                return True
+        return False
+
+    def _try_next(self) -> None:
+        if self._untried:
+            self._fetch(self._untried.popleft())
+        else:
+            self._renew(self._suspects.popleft())
 
     def _fetch(self, remote: Remote) -> None:
+        """Where a fetch may have failed, or brought nothing, because of the clone, a fresh one is tried later."""
         try:
             self._clone.fetch(remote)
-        except SourceUnreachable:
-            self._remedies.clear()
+        except SourceUnreachable as failure:
+            if isinstance(failure, Away):
+                raise
+        self._suspects.append(remote)
+
+    def _renew(self, remote: Remote) -> None:
+        if self._is_fresh:
+            self._clone.fetch(remote)
+        else:
             self._clone.renew(remote)
+            self._is_fresh = True

@@ -6,12 +6,19 @@ No configuration but ours reaches it, whatever the agent was started with.
 import os
 import resource
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import Self
+
+from reconciler.source.address import Scheme
+from reconciler.source.credentials import Credentials
 
 MIB = 1 << 20
 CHUNK = 1 << 16
 CONFIG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "gitconfig")
+
+
+_FEW_LINES = 256 * MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +43,36 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Power:
-    """With what a child is started: whose, how much, and the descriptor of a lock that it keeps with us."""
+    """With what a child is started: whose, how much, and the descriptor of a lock that it keeps with us.
+
+    It may talk by one transport, `scheme`, or by none.
+    """
 
     identity: Identity | None = None
     bounds: Bounds = Bounds()
     lock: int | None = None
+    credentials: Credentials = field(default_factory=Credentials)
+    scheme: Scheme | None = None
+
+    def towards(self, scheme: Scheme) -> Self:
+        return replace(self, scheme=scheme)
+
+    def frugal(self) -> Self:
+        """For an answer of a few lines: git holds what http says in memory, however much that is."""
+        return replace(self, bounds=replace(self.bounds, memory=min(self.bounds.memory, _FEW_LINES)))
+
+    def hurried(self, share: int) -> Self:
+        """One of `share` who have the time of one together."""
+        return replace(self, bounds=replace(self.bounds, deadline=self.bounds.deadline / share))
 
 
-def environment() -> dict[str, str]:
-    """All of it. GIT_DIR is where the child starts, so that no repo around that place is taken for the clone."""
+def environment(power: Power) -> dict[str, str]:
+    """All of it: no proxy, no agent of ssh, no `.netrc` of whoever started us is in it.
+
+    GIT_DIR is where the child starts, so that no repo around that place is taken for the clone.
+    """
+    who = power.identity or Identity(os.geteuid(), os.getegid())
+    patience = max(1, int(power.bounds.deadline.total_seconds() / 3))
     return {
         "PATH": os.environ.get("PATH", os.defpath),
         "LC_ALL": "C",
@@ -52,12 +80,13 @@ def environment() -> dict[str, str]:
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": CONFIG,
-        "GIT_ALLOW_PROTOCOL": "file",
+        "GIT_ALLOW_PROTOCOL": power.scheme or "none",
         "GIT_PROTOCOL_FROM_USER": "0",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_OPTIONAL_LOCKS": "0",
         "GIT_DIR": ".",
+        **power.credentials.environment(power.scheme, who.uid, who.gid, patience),
     }
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.identity import Revision
+from reconciler.source.credentials import Credentials
 from reconciler.source.git import Source
 from reconciler.source.objects import ObjectType
 from reconciler.source.power import Bounds, Identity, Power
 from reconciler.source.remote import Remote
 from reconciler.source.stream import ObjectStream
+from tests.source.servers import GitServer, certificate, running
 
 PATH = os.environ["PATH"]
 REAL_GIT = shutil.which("git") or "git"
@@ -35,8 +37,9 @@ class Origin:
 
     def __init__(self, path: Path, form: str = "sha1") -> None:
         self.path = path
-        path.mkdir(parents=True)
-        self.git("init", "-q", "-b", "main", f"--object-format={form}")
+        if not path.exists():
+            path.mkdir(parents=True)
+            self.git("init", "-q", "-b", "main", f"--object-format={form}")
 
     def git(self, *arguments: str, stdin: bytes = b"") -> str:
         environment = {**os.environ, **WHO}
@@ -91,9 +94,14 @@ class Follower:
         self.origin = origin
         self.clone = base / "repo"
         self.lock = base / "repo.lock"
+        self.url: str | None = None
+        self.mirrors: list[str] = []
+        self.credentials = Credentials()
 
     def source(self, ref: str = "main", identity: Identity | None = None, bounds: Bounds | None = None) -> Source:
-        return Source(Remote(str(self.origin.path), ref), str(self.clone), str(self.lock), identity, bounds)
+        remote, *mirrors = (Remote(url, ref) for url in (self.url or str(self.origin.path), *self.mirrors))
+        clone, lock = str(self.clone), str(self.lock)
+        return Source(remote, clone, lock, identity, bounds, mirrors=mirrors, credentials=self.credentials)
 
     def read(self, path: str, revision: Revision | None = None, floor: Revision | None = None) -> bytes:
         source = self.source()
@@ -124,6 +132,20 @@ def origin(tmp_path: Path) -> Origin:
 @pytest.fixture
 def follower(origin: Origin, tmp_path: Path) -> Follower:
     return Follower(origin, tmp_path)
+
+
+@pytest.fixture
+def web(origin: Origin, follower: Follower, tmp_path: Path) -> Iterator[GitServer]:
+    """The origin over http, which the follower follows."""
+    server = GitServer(tmp_path)
+    follower.url = server.url("origin/.git")
+    with running(server):
+        yield server
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> Path:
+    return certificate(tmp_path)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import reconciler
-from reconciler.core.errors import BadSettings, NotFound, NotSupported, SourceUnreachable
+from reconciler.core.errors import BadSettings, NotFound, SourceUnreachable
 from reconciler.core.identity import Revision
 from reconciler.source.remote import Remote
 
@@ -179,26 +179,6 @@ def test_the_clone_stays_small_in_files_over_many_commits(origin, follower):
         assert follower.read("a", head, floor) == str(number).encode()
         floor = head
     assert len(list(follower.clone.glob("objects/pack/*.pack"))) < 50
-
-
-@pytest.mark.parametrize(
-    "url", ["https://example.org/r.git", "git@host:r.git", "ssh://h/r", "relative/path", "ext::sh", ""]
-)
-def test_other_transports_are_refused_by_name(url):
-    with pytest.raises(NotSupported, match="local repos only"):
-        Remote(url)
-
-
-def test_a_password_is_not_shown():
-    with pytest.raises(NotSupported) as caught:
-        Remote("https://me:secret@example.org/r.git")
-    assert "secret" not in str(caught.value)
-
-
-@pytest.mark.parametrize("url", ["-x", "--upload-pack=touch", "/a\nb", "/a\0b", "file:///a%00b", "file:///a%0ab"])
-def test_a_url_that_could_be_something_else_is_refused(url):
-    with pytest.raises(BadSettings):
-        Remote(url)
 
 
 @pytest.mark.parametrize(
