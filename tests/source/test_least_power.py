@@ -84,7 +84,7 @@ def test_the_environment_of_the_agent_stays_with_the_agent(origin, follower, mon
 
 @pytest.mark.parametrize("identity", [None, pytest.param(NOBODY, marks=[pytest.mark.root, needs_root])])
 def test_a_child_is_bounded_by_the_kernel(git_in_path, identity):
-    git_in_path("sleep 0.2; cat /proc/self/limits; cut -d" " -f6 /proc/$$/stat; echo $$; id -u; id -G")
+    git_in_path("sleep 0.2; cat /proc/self/limits; cut -d' ' -f6 /proc/$$/stat; echo $$; id -u; id -G")
     bounds = Bounds(memory=1 << 28, file=1 << 20, cpu=timedelta(seconds=7), descriptors=33)
     said = run(["x"], Power(identity, bounds)).out.decode()
     limits = {line[:26].strip(): line[26:].split()[:2] for line in said.splitlines() if line.startswith("Max ")}
