@@ -82,10 +82,15 @@ def _keep_up(parts: Parts, followed: Followed | None, watch: Watch) -> Report:
     target = targets.in_force(parts, followed)
     if target is None:
         return Report()
-    report = _bring(parts, target, watch)
+    now = parts.now()
+    alone = parts.flaps.holds(now)
+    report = _bring(parts, targets.leaving_alone(target, alone), watch)
     if report.failure is None:
         targets.confirm(parts, target)
-    return report
+    parts.flaps.note(report.repaired, now)
+    drifted = {drift.resource for drift in report.plan.withheld} if report.plan else set()
+    held = (hold for id, hold in alone.items() if id in drifted)
+    return replace(report, holds=(*report.holds, *held))
 
 
 def _bring(parts: Parts, target: Target, watch: Watch) -> Report:
@@ -100,8 +105,14 @@ def _bring(parts: Parts, target: Target, watch: Watch) -> Report:
         return Report(desired=target.desired, failure=failure)
     outcome = progress.closed if progress else None
     amiss = failure_of(plan, progress)
-    counted = tally(target.desired, plan, progress)
-    return Report(desired=target.desired, plan=plan, outcome=outcome, failure=amiss, tally=counted)
+    return Report(
+        desired=target.desired,
+        plan=plan,
+        outcome=outcome,
+        failure=amiss,
+        repaired=tuple(step.resource for step in plan.steps),
+        tally=tally(target.desired, plan, progress),
+    )
 
 
 def _activated(parts: Parts, target: Target, watch: Watch) -> tuple[Plan, Progress | None]:
@@ -118,4 +129,4 @@ def _last_head(parts: Parts) -> Head | None:
 
 
 def _unique(holds: tuple[Hold, ...]) -> tuple[Hold, ...]:
-    return tuple({hold.kind: hold for hold in holds}.values())
+    return tuple({(hold.kind, hold.reason): hold for hold in holds}.values())

@@ -24,6 +24,7 @@ Deed = Callable[[Parts, Arguments, Watch], Result]
 
 def sync(parts: Parts, _arguments: Arguments, watch: Watch) -> Result:
     """One whole pass, and the status after it."""
+    parts.flaps.forget()
     try:
         return concluded(parts, converge(parts, watch))
     except Failure as failure:

@@ -1,9 +1,10 @@
 """An agent, taken apart: what a pass works with."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from reconciler.agent.flap import Flaps
 from reconciler.agent.settings import Settings
 from reconciler.core.host import Host, HostView
 from reconciler.core.kind import Kinds
@@ -26,3 +27,4 @@ class Parts:
     look: Callable[[], HostView]
     now: Callable[[], datetime]
     is_resident: bool = False
+    flaps: Flaps = field(default_factory=Flaps)

@@ -26,6 +26,7 @@ class Report:
     outcome: Outcome | None = None
     failure: Failure | None = None
     holds: tuple[Hold, ...] = ()
+    repaired: tuple[ResourceId, ...] = ()
     tally: Tally = field(default_factory=Tally)
 
 

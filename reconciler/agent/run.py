@@ -24,13 +24,13 @@ from reconciler.agent.report import Report
 from reconciler.agent.settings import under
 from reconciler.agent.watch import Watcher
 from reconciler.core.errors import Broken, Failure
-from reconciler.core.pace import in_force
+from reconciler.core.pace import HoldKind, in_force
 
 JITTER = 0.1
 """Of a wait, either way: a fleet does not knock all at once."""
 
 GATHER = timedelta(milliseconds=5)
-"""Changes that come together are looked at together."""
+"""Changes that come together are looked at together; wakes in a row that gave nothing to do are gathered longer."""
 
 FULL_LOOK = timedelta(minutes=10)
 """How often everything is looked at, besides events; the interval itself where the kernel has no watches left."""
@@ -53,6 +53,8 @@ class Agent:
     report: Report = field(default_factory=Report)
     looked: datetime | None = None
     failures: int = 0
+    idle_wakes: int = 0
+    slept: bool = False
     is_working: bool = False
     is_stopping: bool = False
 
@@ -83,6 +85,8 @@ class Agent:
             self.is_working = False
         self.looked = self.parts.now()
         self.failures = self.failures + 1 if self.report.failure else 0
+        self.idle_wakes = 0 if done["changes"] or self.slept else self.idle_wakes + 1
+        self.slept = False
         self._tell(done)
         self._watch_what_is_managed()
         return done
@@ -93,10 +97,11 @@ class Agent:
             try:
                 await asyncio.wait_for(self.wake.wait(), self._wait().total_seconds())
             except TimeoutError:
+                self.slept = True
                 if self._is_due() or self._has_moved():
                     return
             else:
-                await asyncio.sleep(GATHER.total_seconds())
+                await asyncio.sleep((GATHER * 2 ** min(self.idle_wakes, 8)).total_seconds())
                 return
 
     def _is_due(self) -> bool:
@@ -128,6 +133,9 @@ class Agent:
             self.log.error("pass_failed", code=failure.code, error=str(failure), hint=failure.hint)
         elif done["changes"]:
             self.log.info("pass_ended", result=done["result"], changes=len(done["changes"]), generation=generation)
+        for hold in self.report.holds:
+            if hold.kind is HoldKind.FLAPPING:
+                self.log.warning("resource_flaps", reason=hold.reason, until=hold.to_json()["until"])
 
     async def _watch(self) -> None:
         async for path in self.watcher.changes():

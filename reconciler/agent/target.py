@@ -1,6 +1,6 @@
 """What is to be brought: the new desired state, the one in force, or an earlier one to go back to."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,7 +8,7 @@ from reconciler.agent.follow import Followed
 from reconciler.agent.parts import Parts
 from reconciler.core.desired import Desired, Mode, canonical
 from reconciler.core.errors import Broken, UnknownGeneration
-from reconciler.core.identity import Digest, Generation, Revision
+from reconciler.core.identity import Digest, Generation, ResourceId, Revision
 from reconciler.core.inventory import Limits
 from reconciler.core.journal import Outcome, Purpose
 from reconciler.core.pace import Due, Hold, HoldKind, pace
@@ -50,6 +50,15 @@ def in_force(parts: Parts, followed: Followed | None) -> Target | None:
     if followed and followed.desired.digest == applied.digest:
         return Target(followed.desired, applied.generation, Purpose.REPAIR, followed.head.commit)
     return Target(_as_applied(parts, applied), applied.generation, Purpose.REPAIR, applied.commit)
+
+
+def leaving_alone(target: Target, flapping: Collection[ResourceId]) -> Target:
+    """The same, but that drift of these is only reported."""
+    resources = dict(target.desired.resources)
+    for id in flapping:
+        if id in resources:
+            resources[id] = replace(resources[id], rule=Mode.OBSERVE)
+    return replace(target, desired=replace(target.desired, resources=resources)) if flapping else target
 
 
 def earlier(parts: Parts, number: int | None) -> Target:

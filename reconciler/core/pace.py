@@ -3,9 +3,9 @@
 Every reason to wait is a hold, and a hold says since when, until when, and what lifts it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ class HoldKind(StrEnum):
     ROLLBACK = "rollback"
     OBSERVE = "observe"
     QUARANTINE = "quarantine"
+    FLAPPING = "flapping"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,28 @@ def pace(holds: Iterable[Hold], now: datetime) -> Due | Later:
         return Due()
     ends = [hold.until for hold in held if hold.until is not None]
     return Later(held, max(ends) if len(ends) == len(held) else None)
+
+
+FLAPS, FLAP_WINDOW = 5, timedelta(minutes=10)
+"""What is put back this often within so long is fought over."""
+
+FIRST_CALM, LONGEST_CALM = timedelta(minutes=1), timedelta(hours=1)
+
+
+def calm(repairs: Sequence[datetime]) -> timedelta:
+    """How long something is left alone after these repairs, the last of them in a row.
+
+    The longer the more there were: somebody else wants it otherwise, and a disk wears out.
+    """
+    excess = len(repairs) - FLAPS
+    return min(FIRST_CALM * 2 ** min(excess, 10), LONGEST_CALM) if excess >= 0 else timedelta(0)
+
+
+def in_a_row(repairs: Sequence[datetime], now: datetime) -> tuple[datetime, ...]:
+    """Those that still count now: after twice the calm that they earned it starts anew."""
+    if not calm(repairs):
+        return tuple(at for at in repairs if now - at <= FLAP_WINDOW)
+    return tuple(repairs) if now - repairs[-1] <= max(FLAP_WINDOW, 2 * calm(repairs)) else ()
 
 
 def rfc3339(moment: datetime) -> str:

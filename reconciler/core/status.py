@@ -96,6 +96,16 @@ class Condition:
     hint: str | None = None
 
 
+_PHASE_OF = {
+    HoldKind.SUSPENDED: Phase.SUSPENDED,
+    HoldKind.ROLLBACK: Phase.ROLLED_BACK,
+    HoldKind.FLAPPING: Phase.DEGRADED,
+    HoldKind.QUARANTINE: Phase.HELD,
+    HoldKind.OBSERVE: Phase.HELD,
+}
+"""The first of these holds that there is."""
+
+
 def phase(facts: Facts) -> Phase:
     """The first that fits: what happens now, what went wrong, what it waits for, where it is."""
     if facts.applying:
@@ -107,12 +117,9 @@ def phase(facts: Facts) -> Phase:
     if isinstance(facts.failure, Broken):
         return Phase.FAILED
     kinds = {hold.kind for hold in facts.holds}
-    if HoldKind.SUSPENDED in kinds:
-        return Phase.SUSPENDED
-    if HoldKind.ROLLBACK in kinds:
-        return Phase.ROLLED_BACK
-    if kinds:
-        return Phase.HELD
+    for kind, standing in _PHASE_OF.items():
+        if kind in kinds:
+            return standing
     return Phase.CONVERGED if facts.applied else Phase.STARTING
 
 

@@ -74,6 +74,21 @@ def test_drift_is_put_back_without_being_asked(device: Device, agent: subprocess
         until(lambda: has(device, "hello\n")() and device.path("/etc/motd").stat().st_mode & 0o7777 == 0o644)
 
 
+def test_a_path_that_flaps_is_left_alone_and_that_is_said(device: Device, agent: subprocess.Popen[str]) -> None:
+    until(has(device, "hello\n"))
+    for _ in range(5):
+        device.path("/etc/motd").write_text("theirs")
+        until(has(device, "hello\n"))
+    device.path("/etc/motd").write_text("theirs")
+    until(lambda: device.run("status", "-o", "json").json["phase"] == "degraded")
+    assert device.read("/etc/motd") == "theirs"
+    (reason, _) = device.run("why", "-o", "json").json
+    assert (reason["rule"], reason["until"] is None) == ("flapping", False)
+    assert reason["message"] == "file:/etc/motd was put back 5 times in a row, and is left alone"
+    assert device.sync().status == 0, "an operator's word counts"
+    assert device.read("/etc/motd") == "hello\n"
+
+
 def test_a_folder_that_is_removed_comes_back(device: Device) -> None:
     device.push('files: {/srv/a/b/c: {content: "x"}, /etc/motd: {content: ""}}')
     with running(device):
