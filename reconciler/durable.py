@@ -111,11 +111,13 @@ def lock(path: str, command: str) -> Iterator[None]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise Held(path, _holder(fd)) from None
-        _sign(fd, Holder(os.getpid(), command, datetime.now(UTC).isoformat(timespec="seconds")))
+        with suppress(OSError):  # the lock is held, if only without a name
+            _sign(fd, Holder(os.getpid(), command, datetime.now(UTC).isoformat(timespec="seconds")))
         try:
             yield
         finally:
-            os.ftruncate(fd, 0)
+            with suppress(OSError):
+                os.ftruncate(fd, 0)
             fcntl.flock(fd, fcntl.LOCK_UN)
     finally:
         os.close(fd)

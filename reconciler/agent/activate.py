@@ -32,6 +32,8 @@ def activate(parts: Parts, target: Target, watch: Watch) -> tuple[Plan, Progress
 
     Raises Rejected, Transient or Broken where it could not begin, or has to go on another time.
     """
+    if parts.store.journal.is_open():
+        raise Broken("cannot begin a plan: another one is still open", hint="sync again: it is gone on with first")
     plan, observed, inventory = planned(parts, target.desired)
     if target.purpose is Purpose.REPAIR and plan.is_empty:
         _let_go(parts, plan, inventory)

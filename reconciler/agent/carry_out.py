@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from reconciler.agent.deadline import deadline
-from reconciler.agent.observe import look_at
+from reconciler.agent.observe import see
 from reconciler.core.decide import Apply, Close, Rest, Turn, Undo, decide
-from reconciler.core.errors import Failure, Transient
+from reconciler.core.errors import CorruptStore, Failure, Transient
 from reconciler.core.host import Host
 from reconciler.core.journal import (
     Begun,
@@ -128,7 +128,10 @@ def _bring(wanted: Mapping[int, AnyState], progress: Progress, hands: Hands) -> 
 
 def _amiss(step: Step, wanted: AnyState, hands: Hands) -> Fault | None:
     """Success is seen, not returned."""
-    observed = look_at(step.resource, hands.kinds, hands.host)
+    try:
+        observed = see(step.resource, hands.kinds, hands.host)
+    except Failure as failure:
+        return _fault(failure)
     drift = hands.kinds[step.resource.kind].diff(wanted, observed)
     if not drift:
         return None
@@ -155,4 +158,5 @@ def _clean(step: Step, hands: Hands) -> None:
 
 
 def _fault(failure: Failure) -> Fault:
-    return Fault(failure.code, str(failure), isinstance(failure, Transient))
+    """What our own store lost is no fault of the desired state: it is stored again when that is read again."""
+    return Fault(failure.code, str(failure), isinstance(failure, (Transient, CorruptStore)))

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from reconciler import durable
@@ -10,7 +10,7 @@ from reconciler.agent.deed import DEEDS, Arguments, Result
 from reconciler.agent.main import prepare
 from reconciler.agent.parts import Parts
 from reconciler.agent.publish import status
-from reconciler.core.errors import Denied, Locked
+from reconciler.core.errors import Denied, InputOutput, Locked
 from reconciler.core.journal import Mark
 from reconciler.core.plan import Step
 from reconciler.core.why import Reason, why
@@ -26,15 +26,18 @@ def alone(parts: Parts, command: str) -> Iterator[None]:
     """Raises Locked, naming who holds the lock."""
     prepare(parts.settings)
     path = os.path.join(parts.settings.runtime, "lock")
-    try:
-        with durable.lock(path, f"reconciler {command}"):
-            yield
-    except durable.Held as held:
-        holder = held.holder or "another process"
-        hint = "wait until it has ended; the kernel frees the lock however that is"
-        raise Locked(f"cannot start `{command}`: {holder} holds the lock", hint=hint) from held
-    except PermissionError as error:
-        raise Denied(f"cannot take the lock: {error.strerror}", where=path, hint="run this as root") from error
+    with ExitStack() as held:
+        try:
+            held.enter_context(durable.lock(path, f"reconciler {command}"))
+        except durable.Held as other:
+            holder = other.holder or "another process"
+            hint = "wait until it has ended; the kernel frees the lock however that is"
+            raise Locked(f"cannot start `{command}`: {holder} holds the lock", hint=hint) from other
+        except PermissionError as error:
+            raise Denied(f"cannot take the lock: {error.strerror}", where=path, hint="run this as root") from error
+        except OSError as error:
+            raise InputOutput(f"cannot take the lock: {error.strerror}", where=path) from error
+        yield
 
 
 def do(parts: Parts, verb: str, arguments: Arguments, tell: Tell) -> Result:

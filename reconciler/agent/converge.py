@@ -48,6 +48,9 @@ def _brought(
     report = _bring(parts, new, watch) if new else None
     if report is not None and report.failure is None:
         return report, failure
+    if report is not None and parts.store.journal.is_open():
+        # Its end could not be written: the next pass goes on with it, and nothing begins over it.
+        return report, report.failure
     return _keep_up(parts, followed, watch), report.failure if report else failure
 
 

@@ -1,6 +1,7 @@
 """One look at all that is asked for or owned. What cannot be seen is a value, so that the rest is seen all the same."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from reconciler.core.desired import Desired
 from reconciler.core.errors import Failure, Moved
@@ -24,12 +25,15 @@ def look(ids: Iterable[ResourceId], kinds: Kinds, view: HostView) -> Observed:
 
 
 def look_at(id: ResourceId, kinds: Kinds, view: HostView) -> AnyState:
-    reason = ""
-    for _ in range(TRIES):
-        try:
+    try:
+        return see(id, kinds, view)
+    except Failure as failure:
+        return Unreadable(str(failure))
+
+
+def see(id: ResourceId, kinds: Kinds, view: HostView) -> AnyState:
+    """Raises Failure where it cannot be seen: who just changed it must know whether the world is at fault."""
+    for _ in range(TRIES - 1):
+        with suppress(Moved):
             return kinds[id.kind].observe(id.name, view)
-        except Moved as error:
-            reason = str(error)
-        except Failure as error:
-            return Unreadable(str(error))
-    return Unreadable(reason)
+    return kinds[id.kind].observe(id.name, view)

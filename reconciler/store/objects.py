@@ -31,22 +31,20 @@ class Objects:
         """Whether any of them is not here: one look at the folder for all."""
         if not digests:
             return False
-        try:
-            there = set(os.listdir(self._folder))
-        except FileNotFoundError:
-            return True
+        there = self._names()
         return any(digest.hex not in there for digest in digests)
 
     def open(self, digest: Digest) -> Iterator[bytes]:
         """Raises CorruptStore, at the latest after the last chunk, where the bytes are not those of the digest."""
         hasher = hashlib.sha256()
-        try:
-            with open(self._path(digest), "rb", buffering=0) as file:
-                while chunk := file.read(CHUNK_BYTES):
-                    hasher.update(chunk)
-                    yield chunk
-        except OSError as error:
-            raise self._lost(digest, error.strerror) from error
+        with _named(self._folder, "read"):
+            try:
+                with open(self._path(digest), "rb", buffering=0) as file:
+                    while chunk := file.read(CHUNK_BYTES):
+                        hasher.update(chunk)
+                        yield chunk
+            except FileNotFoundError as error:
+                raise self._lost(digest, error.strerror) from error
         if hasher.hexdigest() != digest.hex:
             raise self._lost(digest, "its bytes are damaged")
 
@@ -80,14 +78,16 @@ class Objects:
     def sweep(self, keep: set[Digest]) -> int:
         """Everything but `keep` goes, leftovers too. Returns how many went."""
         kept = {digest.hex for digest in keep}
-        try:
-            doomed = [name for name in os.listdir(self._folder) if name not in kept]
-        except FileNotFoundError:
-            return 0
+        doomed = self._names() - kept
         with _named(self._folder):
             for name in doomed:
                 os.unlink(os.path.join(self._folder, name))
         return len(doomed)
+
+    def _names(self) -> set[str]:
+        with _named(self._folder, "list"), suppress(FileNotFoundError):
+            return set(os.listdir(self._folder))
+        return set()
 
     def _settle(self, incoming: list[tuple[str, str]]) -> None:
         if not incoming:
@@ -125,11 +125,11 @@ _NO_ROOM = frozenset({errno.ENOMEM, errno.ENFILE, errno.EMFILE, errno.ENOSPC, er
 
 
 @contextmanager
-def _named(folder: str) -> Iterator[None]:
+def _named(folder: str, deed: str = "store") -> Iterator[None]:
     try:
         yield
     except OSError as error:
         failure: type[Failure] = NoRoom if error.errno in _NO_ROOM else InputOutput
         if isinstance(error, PermissionError):
             failure = Denied
-        raise failure(f"cannot store objects: {error.strerror}", where=folder) from error
+        raise failure(f"cannot {deed} objects: {error.strerror}", where=folder) from error

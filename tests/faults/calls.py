@@ -15,20 +15,25 @@ from pathlib import Path
 
 from tests.faults.scenario import CHECKOUT, DEADLINE, RUNTIME, Ended, command, environment
 
-WRITES = "write writev pwrite64 pwritev pwritev2 sendfile copy_file_range splice fallocate truncate ftruncate".split()
-NAMES = (
-    "rename renameat renameat2 link linkat symlink symlinkat mkdir mkdirat mknod mknodat unlink unlinkat rmdir".split()
-)
-ACCESS = (
-    "chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes utimensat futimesat "
-    "setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr"
-).split()
-SYNCS = "fsync fdatasync syncfs sync sync_file_range msync".split()
-OPENS = "open openat openat2 creat".split()
-MUTATING = (*WRITES, *NAMES, *ACCESS, *SYNCS, *OPENS)
+WRITES = {
+    *("write", "writev", "pwrite64", "pwritev", "pwritev2", "sendfile", "copy_file_range", "splice"),
+    *("fallocate", "truncate", "ftruncate"),
+}
+NAMES = {
+    *("rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"),
+    *("mkdir", "mkdirat", "mknod", "mknodat", "unlink", "unlinkat", "rmdir"),
+}
+ACCESS = {
+    *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"),
+    *("utime", "utimes", "utimensat", "futimesat"),
+    *("setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"),
+}
+SYNCS = {"fsync", "fdatasync", "syncfs", "sync", "sync_file_range", "msync"}
+OPENS = {"open", "openat", "openat2", "creat"}
+MUTATING = WRITES | NAMES | ACCESS | SYNCS | OPENS
 """`close` is not among them: a kill before it is one after the call before it. Nor `ioctl` and `mmap`: see `look`."""
 
-TRACE = ",".join(f"?{name}" for name in MUTATING)
+TRACE = ",".join(f"?{name}" for name in sorted(MUTATING))
 AGENT = "agent"
 
 _MAKES = re.compile(r"O_CREAT|O_TRUNC")
@@ -41,12 +46,13 @@ _NOWHERE = re.compile(r"^(pipe:|socket:|anon_inode:|/dev/(null|tty|pts/|zero)|UN
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """`where` is the line of strace in an uninterrupted run, for people."""
+    """`where` is the line of strace in an uninterrupted run, for people; `place` is what of it is so in each run."""
 
     process: str
     call: str
     k: int
     where: str
+    place: str = ""
 
     def __str__(self) -> str:
         return f"{self.process} {self.call} {self.k} ({self.where})"
@@ -72,7 +78,9 @@ class Seen:
     def is_in(self, root: Path) -> bool:
         """So is what is named by a descriptor in /proc, or from where a git stands: each stands in the clone."""
         inside = (f"{root}/", "/proc/self/fd/")
-        return any(f"{path}/".startswith(inside) or not path.startswith("/") for path in self.paths)
+        return any(
+            f"{path}/".startswith(inside) or not path.startswith("/") for path in self.paths if not _NOWHERE.match(path)
+        )
 
 
 def read(lines: Iterable[str]) -> Iterator[Seen]:
@@ -83,21 +91,30 @@ def read(lines: Iterable[str]) -> Iterator[Seen]:
             yield Seen(found[1], found[2], tuple(_paths(found[1], found[2])))
 
 
-def measure(root: Path, folder: Path) -> list[Point]:
-    """Every point of an uninterrupted run, in the agent and in each git that it starts."""
+def measure(root: Path, folder: Path) -> tuple[list[Point], list[Point]]:
+    """Every point of an uninterrupted run, in the agent and in each git that it starts; and where the agent only looks.
+
+    Those are no points for a kill, but any open may be refused.
+    """
     git_in(folder, "*", [])
     log = folder / "agent.log"
     ended = run(["strace", "-qq", "-y", "-s", "64", "-o", str(log), "-e", f"trace={TRACE}"], root, folder)
     if ended.status != 0:
         raise AssertionError(f"cannot measure: {ended.err}")
     logs = [(AGENT, log), *sorted((path.name.removeprefix("git-"), path) for path in folder.glob("git-*"))]
-    return [point for process, path in logs for point in _points(process, path, root)]
+    points = [point for process, path in logs for point in _points(process, path, root)]
+    return points, list(_points(AGENT, log, root, looks=True))
 
 
-def inject(point: Point, what: str, folder: Path) -> list[str]:
-    """What to run the agent with, so that `what` happens at the point. A git is met by the one that comes first in PATH."""
+def inject(point: Point, what: str, folder: Path, skipped: str | None = None) -> list[str]:
+    """What to run the agent with, so that `what` happens at the point; a git is met by one that comes first in PATH.
+
+    Calls of the name `skipped` do nothing, and say that all is well.
+    """
     log = str(folder / "landed.log")
     wanted = [f"trace={point.call}", f"inject={point.call}:{what}:when={point.k}"]
+    if skipped:
+        wanted = [f"trace={point.call},{skipped}", *wanted[1:], f"inject={skipped}:retval=0"]
     strace = ["strace", "-q", "-y", "-s", "64", "-o", log, *(word for each in wanted for word in ("-e", each))]
     if point.process == AGENT:
         return strace
@@ -105,12 +122,17 @@ def inject(point: Point, what: str, folder: Path) -> list[str]:
     return []
 
 
-def landed(folder: Path, mark: str) -> bool:
-    """Whether what was injected happened."""
+def landed(folder: Path, mark: str, point: Point, root: Path) -> bool:
+    """Whether what was injected happened, at a call that names the same place as the point does."""
     try:
-        return mark in (folder / "landed.log").read_text(errors="replace")
+        lines = (folder / "landed.log").read_text(errors="replace").splitlines()
     except FileNotFoundError:
         return False
+    before = next((n for n, line in enumerate(lines) if mark in line), None)
+    if before is None:
+        return False
+    calls = [seen for seen in read(lines[: before + 1]) if seen.call == point.call]
+    return bool(calls) and _place(calls[-1], root) == point.place
 
 
 def start(before: list[str], root: Path, folder: Path) -> "subprocess.Popen[str]":
@@ -143,7 +165,7 @@ def git_in(folder: Path, process: str, strace: list[str]) -> None:
     bin = folder / "bin"
     bin.mkdir()
     git = shutil.which("git")
-    one = f"exec {' '.join(strace)} {git} \"$@\""
+    one = f'exec {" ".join(strace)} {git} "$@"'
     if process == "*":
         one = f'exec strace -qq -y -s 64 -o {folder}/git-$verb.$n -e trace={TRACE} {git} "$@"'
     script = f"""#!/bin/sh
@@ -169,7 +191,9 @@ def look(root: Path, folder: Path) -> list[str]:
         raise AssertionError(f"cannot look: {ended.err}")
     lines = log.read_text(errors="replace").splitlines()
     found = [f"{seen.call}({seen.said}" for seen in read(lines) if seen.may_change and not _is_runtime(seen, root)]
-    shared = [line for line in lines if " mmap(" in line and "PROT_WRITE" in line and "MAP_SHARED" in line and "<" in line]
+    shared = [
+        line for line in lines if " mmap(" in line and "PROT_WRITE" in line and "MAP_SHARED" in line and "<" in line
+    ]
     odd = [line for line in lines if "io_uring_setup" in line or re.search(r"ioctl\(.*(FS_IOC|FICLONE|EXT4_IOC)", line)]
     return [*found, *shared, *odd]
 
@@ -179,18 +203,23 @@ def _is_runtime(seen: Seen, root: Path) -> bool:
     return bool(seen.paths) and all(f"{path}/".startswith(runtime) or _NOWHERE.match(path) for path in seen.paths)
 
 
-def _points(process: str, log: Path, root: Path) -> Iterator[Point]:
+def _place(seen: Seen, root: Path) -> str:
+    """The paths that a call names, without what differs from run to run: the root, and the random names of git."""
+    return re.sub(r"tmp_(pack|idx)_\w+", r"tmp_\1", " ".join(seen.paths).replace(str(root), ""))
+
+
+def _points(process: str, log: Path, root: Path, *, looks: bool = False) -> Iterator[Point]:
     counts: Counter[str] = Counter()
     for seen in read(log.read_text(errors="replace").splitlines()):
         counts[seen.call] += 1
-        if seen.changes and seen.is_in(root):
+        if seen.changes is not looks and seen.is_in(root):
             where = " ".join(seen.said.replace(str(root), "").split())[:120]
-            yield Point(process, seen.call, counts[seen.call], where)
+            yield Point(process, seen.call, counts[seen.call], where, _place(seen, root))
 
 
 def _paths(call: str, said: str) -> Iterator[str]:
     """What is written is no path, though strace shows it in the same quotes."""
-    if call in (*WRITES, *SYNCS) and call != "truncate":
+    if call in WRITES | SYNCS and call != "truncate":
         fds = [found[1] for found in _FD.finditer(said.partition('"')[0])]
         yield from fds[: None if call in ("sendfile", "copy_file_range", "splice") else 1]
         return

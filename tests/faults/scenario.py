@@ -164,8 +164,10 @@ class Scene:
         self.after = snapshot(second)
 
 
-def environment(**more: str) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", **more}
+def environment() -> dict[str, str]:
+    """The same each time, so that the k-th call is: no cache of code is written, and sets have one order."""
+    fixed = {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONHASHSEED": "0"}
+    return {"PATH": os.environ["PATH"], **fixed}
 
 
 def command(root: Path, *arguments: str) -> list[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.faults import disk as disks
 from tests.faults.calls import AGENT, Point, inject, landed, look, measure, run, start
-from tests.faults.scenario import DEADLINE, Ended, Scene, difference, snapshot, sync, torn, tree
+from tests.faults.scenario import DEADLINE, STATE, Ended, Scene, Snapshot, difference, snapshot, sync, torn, tree
 
 MOST_SYNCS = 2
 STOPPED = "stopped by SIGSTOP"
@@ -52,21 +52,16 @@ class Range:
         try:
             with self._folder() as folder:
                 root = self.scene.copy_to(folder)
-                self.points = measure(root, folder)
+                self.points, self.looks = measure(root, folder)
                 self._expect_after(root)
+            can_cut = disks.why_not() is None
+            self.image = disks.make(self.scene.folder / "first", self.scene.folder) if can_cut else Path()
         except BaseException:
             self.scene.close()
             raise
-        self._image: Path | None = None
 
     def close(self) -> None:
         self.scene.close()
-
-    @property
-    def image(self) -> Path:
-        if self._image is None:
-            self._image = disks.make(self.scene.folder / "first", self.scene.folder)
-        return self._image
 
     def kill(self, point: Point) -> Outcome:
         """The process that makes the call is killed at its entry."""
@@ -74,7 +69,7 @@ class Range:
         with self._folder() as folder:
             root = self.scene.copy_to(folder)
             ended = run(inject(point, "signal=SIGKILL", folder), root, folder)
-            outcome.reached = landed(folder, KILLED)
+            outcome.reached = landed(folder, KILLED, point, root)
             if point.process != AGENT:
                 outcome.wrong += _misbehaved(ended)
             self._expect_whole(root, outcome)
@@ -108,20 +103,24 @@ class Range:
         with self._folder() as folder:
             root = self.scene.copy_to(folder)
             ended = run(inject(point, f"error={error}", folder), root, folder)
-            outcome.reached = landed(folder, INJECTED)
+            outcome.reached = landed(folder, INJECTED, point, root)
             outcome.wrong += _misbehaved(ended)
             self._expect_whole(root, outcome)
-            if ended.status == 0:
-                seen = snapshot(root)
-                outcome.wrong += [f"success reported, but {line}" for line in difference(self.scene.after, seen)]
+            self._expect_told(root, ended, outcome)
+            if point.process != AGENT and point.call.startswith("unlink"):
+                # A git that may not delete says nothing of it; what it leaves goes before the next fetch.
+                shutil.rmtree(root / STATE / "repo")
             self._converge(root, outcome)
         return outcome
 
-    def cut(self, point: Point, mode: int, seed: int | None = None) -> Outcome:
-        """The power fails when the call is made. With a seed it fails once more, somewhere in the recovery."""
+    def cut(self, point: Point, mode: int, seed: int | None = None, skipped: str | None = None) -> Outcome:
+        """The power fails when the call is made. With a seed it fails once more, somewhere in the recovery.
+
+        A call that is `skipped` did nothing until then, as in an agent that somebody forgot it in.
+        """
         outcome = Outcome(point, f"power cut, {MODES[mode]}{'' if seed is None else f', and again by seed {seed}'}")
         with self._folder() as folder, disks.copy_of(self.image, folder) as disk:
-            outcome.reached = self._cut(disk, mode, point, folder)
+            outcome.reached = self._cut(disk, mode, point, folder, skipped)
             outcome.cuts += 1
             self._expect_whole(disk.root, outcome)
             if seed is not None:
@@ -141,9 +140,8 @@ class Range:
             disk.cut(mode)
             disk.unplug()
             disk.plug_in()
-            seen = {path: state for path, state in tree(disk.root).items() if path.startswith("/")}
-            expected = {path: state for path, state in self.scene.after.items() if path.startswith("/")}
-            outcome.wrong += [f"success reported, but {line}" for line in difference(expected, seen)]
+            lines = difference(_managed(self.scene.after), tree(disk.root))
+            outcome.wrong += [f"success reported, but {line}" for line in lines]
             self._converge(disk.root, outcome)
         return outcome
 
@@ -152,28 +150,32 @@ class Range:
         outcome = Outcome(Point(AGENT, "all", 0, "a second sync"), "look")
         with self._folder() as folder:
             root = self.scene.copy_to(folder)
-            if not any(line.startswith("renameat") for line in look(root, folder)):
-                outcome.wrong.append("the control failed: the first sync was not seen to rename")
+            first = look(root, folder)
+            for deed in ("renameat(", f"{STATE}/repo/"):
+                if not any(deed in line for line in first):
+                    outcome.wrong.append(f"the control failed: no {deed} was seen in the first sync")
             outcome.wrong += look(root, folder)
             outcome.wrong += difference(self.scene.after, snapshot(root))
         return outcome
 
-    def _cut(self, disk: disks.Disk, mode: int, point: Point, folder: Path) -> bool:
-        with self._stopped_at(point, disk.root, folder) as (_, reached):
+    def _cut(self, disk: disks.Disk, mode: int, point: Point, folder: Path, skipped: str | None = None) -> bool:
+        with self._stopped_at(point, disk.root, folder, skipped) as (_, reached):
             disk.cut(mode)
         disk.unplug()
         disk.plug_in()
         return reached
 
     @contextmanager
-    def _stopped_at(self, point: Point, root: Path, folder: Path) -> Iterator[tuple["subprocess.Popen[str]", bool]]:
+    def _stopped_at(
+        self, point: Point, root: Path, folder: Path, skipped: str | None = None
+    ) -> Iterator[tuple["subprocess.Popen[str]", bool]]:
         """A sync that stands still at the point, or has ended before it. Afterwards nothing of it is left."""
-        agent = start(inject(point, "signal=SIGSTOP", folder), root, folder)
+        agent = start(inject(point, "signal=SIGSTOP", folder, skipped), root, folder)
         try:
             end = time.monotonic() + DEADLINE
-            while not landed(folder, STOPPED) and agent.poll() is None and time.monotonic() < end:
+            while not _is_stopped(folder) and agent.poll() is None and time.monotonic() < end:
                 time.sleep(0.005)
-            yield agent, landed(folder, STOPPED)
+            yield agent, landed(folder, STOPPED, point, root)
         finally:
             for pid in (*_below(agent.pid), agent.pid):
                 _tell(pid, signal.SIGKILL)
@@ -181,7 +183,7 @@ class Range:
 
     def _converge(self, root: Path, outcome: Outcome) -> None:
         lines: Sequence[str] = ()
-        for outcome.syncs in range(1, MOST_SYNCS + 1):  # noqa: B020  # it is the count
+        for outcome.syncs in range(1, MOST_SYNCS + 1):
             ended = sync(root)
             outcome.wrong += _misbehaved(ended)
             lines = difference(self.scene.after, snapshot(root))
@@ -192,6 +194,18 @@ class Range:
 
     def _expect_whole(self, root: Path, outcome: Outcome) -> None:
         outcome.wrong += torn(tree(root), self.scene.before, self.scene.after)
+
+    def _expect_told(self, root: Path, ended: Ended, outcome: Outcome) -> None:
+        """Success is the new state, and a plan that was closed left the old one or the new one, nothing in between."""
+        seen = snapshot(root)
+        if ended.status == 0:
+            lines = difference(_managed(self.scene.after), _managed(seen))
+            outcome.wrong += [f"success reported, but {line}" for line in lines]
+        elif seen["journal"] == "closed":
+            is_new = seen["applied"] == self.scene.after["applied"]
+            expected = self.scene.after if is_new else self.scene.before
+            lines = difference(_managed(expected), _managed(seen))
+            outcome.wrong += [f"the plan is closed, but {line}" for line in lines]
 
     def _expect_after(self, root: Path) -> None:
         if lines := difference(self.scene.after, snapshot(root)):
@@ -211,10 +225,7 @@ def stratified(points: Iterable[Point], most: int | None, seed: int = 0) -> list
     every = list(points)
     if most is None or most >= len(every):
         return every
-    chosen = []
-    for _, group in groupby(sorted(every, key=_stratum), key=_stratum):
-        same = list(group)
-        chosen += [same[n] for n in sorted({0, len(same) // 2, len(same) - 1})]
+    chosen = first_middle_last(every)
     chance = random.Random(seed)
     if len(chosen) > most:
         return chance.sample(chosen, most)
@@ -222,13 +233,32 @@ def stratified(points: Iterable[Point], most: int | None, seed: int = 0) -> list
     return chosen + chance.sample(rest, most - len(chosen))
 
 
+def first_middle_last(points: Iterable[Point]) -> list[Point]:
+    """Of each call of each process."""
+    chosen = []
+    for _, group in groupby(sorted(points, key=_stratum), key=_stratum):
+        same = list(group)
+        chosen += [same[n] for n in sorted({0, len(same) // 2, len(same) - 1})]
+    return chosen
+
+
 def shoot(shots: Sequence[Shot], jobs: int) -> Iterator[Outcome]:
     with ThreadPoolExecutor(jobs) as pool:
         yield from pool.map(lambda shot: shot(), shots)
 
 
+def _managed(seen: Snapshot) -> Snapshot:
+    return {key: state for key, state in seen.items() if key.startswith("/")}
+
+
 def _stratum(point: Point) -> tuple[str, str]:
     return point.process, point.call
+
+
+def _is_stopped(folder: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return STOPPED in (folder / "landed.log").read_text(errors="replace")
+    return False
 
 
 def _misbehaved(ended: Ended) -> list[str]:
