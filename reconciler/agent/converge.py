@@ -10,7 +10,7 @@ from dataclasses import replace
 from reconciler.agent import target as targets
 from reconciler.agent.activate import activate, go_on, planned
 from reconciler.agent.carry_out import Watch
-from reconciler.agent.follow import Followed, follow
+from reconciler.agent.follow import Followed, follow, still
 from reconciler.agent.parts import Parts
 from reconciler.agent.report import Report, failure_of, tally
 from reconciler.agent.target import Target
@@ -25,11 +25,11 @@ TRIES = 3
 """Of one plan, on a device that changes while it is made."""
 
 
-def converge(parts: Parts, watch: Watch) -> Report:
-    """The caller holds the lock. What goes wrong is in the report."""
+def converge(parts: Parts, watch: Watch, known: Head | None = None) -> Report:
+    """The caller holds the lock. What goes wrong is in the report. With a `known` head the repo is not asked."""
     try:
         go_on(parts, watch)
-        followed, failure = _followed(parts)
+        followed, failure = _followed(parts, known)
         holds = targets.holds(parts, followed)
         if any(hold.kind is HoldKind.SUSPENDED for hold in holds):
             report = _look_only(parts, followed)
@@ -74,9 +74,10 @@ def roll_back(parts: Parts, number: int | None, watch: Watch) -> Report:
     return replace(report, head=_last_head(parts), holds=parts.store.holds.all())
 
 
-def _followed(parts: Parts) -> tuple[Followed | None, Failure | None]:
+def _followed(parts: Parts, known: Head | None) -> tuple[Followed | None, Failure | None]:
     try:
-        return follow(parts, keep=True), None
+        followed = still(parts, known) if known else None
+        return followed or follow(parts, keep=True), None
     except (Rejected, Transient, Broken) as failure:
         return None, failure
 

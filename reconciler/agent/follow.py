@@ -43,6 +43,14 @@ class Followed:
     material: Material
 
 
+def still(parts: Parts, head: Head) -> Followed | None:
+    """What was followed a moment ago, without asking the repo again; None where it is not at hand."""
+    floor = parts.store.floor.get()
+    if floor is None or floor.commit != head.commit or (known := _remembered(parts, head.commit)) is None:
+        return None
+    return Followed(head, known, floor.author, floor.subject, Material(parts))
+
+
 def follow(parts: Parts, *, keep: bool, revision: Revision | None = None) -> Followed:
     """`keep` raises the floor and remembers what was made of it; without it nothing is written but the clone.
 
@@ -51,18 +59,15 @@ def follow(parts: Parts, *, keep: bool, revision: Revision | None = None) -> Fol
     source = parts.source()
     floor = parts.store.floor.get()
     revision = revision or source.head(floor.commit if floor else None)
-    if floor is not None and floor.commit == revision and (known := _remembered(parts, revision)):
-        head = Head(revision, parts.settings.ref, parts.now())
-        return Followed(head, known, floor.author, floor.subject, Material(parts))
+    if (followed := still(parts, Head(revision, parts.settings.ref, parts.now()))) is not None:
+        return followed
     if not (parts.is_resident and keep):
         return _read(parts, source, revision, keep=keep)
     parts.store.close()  # a connection to SQLite does not survive a fork
     aside(lambda: _read(parts, source, revision, keep=True).head)
-    if (known := _remembered(parts, revision)) is None:
+    if (followed := still(parts, Head(revision, parts.settings.ref, parts.now()))) is None:
         raise CorruptStore("cannot read back the desired state that was just stored")
-    floor = parts.store.floor.get()
-    author, subject = (floor.author, floor.subject) if floor else ("", "")
-    return Followed(Head(revision, parts.settings.ref, parts.now()), known, author, subject, Material(parts))
+    return followed
 
 
 def _read(parts: Parts, source: Source, revision: Revision, *, keep: bool) -> Followed:

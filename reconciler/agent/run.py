@@ -24,7 +24,9 @@ from reconciler.agent.report import Report
 from reconciler.agent.settings import under
 from reconciler.agent.watch import Watcher
 from reconciler.core.errors import Broken, Failure
+from reconciler.core.journal import Mark
 from reconciler.core.pace import HoldKind, in_force
+from reconciler.core.plan import Step
 
 JITTER = 0.1
 """Of a wait, either way: a fleet does not knock all at once."""
@@ -44,16 +46,21 @@ class Stop(BaseException):
 
 @dataclass(slots=True)
 class Agent:
-    """One device's, in one thread: while it works on the device it listens to nothing but signals."""
+    """One device's, in one thread: while it works on the device it listens to nothing but signals.
+
+    `asks_repo` says whether the next look is at the repo, too: what changes on the device need not wait for git.
+    """
 
     parts: Parts
     log: Logger
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     watcher: Watcher = field(default_factory=Watcher)
     report: Report = field(default_factory=Report)
+    refs: list[str] = field(default_factory=list)
     looked: datetime | None = None
     failures: int = 0
     idle_wakes: int = 0
+    asks_repo: bool = True
     slept: bool = False
     is_working: bool = False
     is_stopping: bool = False
@@ -78,8 +85,12 @@ class Agent:
         """One whole look, and what follows from it."""
         self.wake.clear()
         self.is_working = True
+        known = None if self.asks_repo or self.failures else self.report.head
+        self.asks_repo = False
         try:
-            self.report = converge(self.parts, lambda step, mark: self.log.info("step_ended", **told(step, mark)))
+            self.report = converge(
+                self.parts, lambda step, mark: self.log.info("step_ended", **told(step, mark)), known
+            )
             done = concluded(self.parts, self.report)
         finally:
             self.is_working = False
@@ -97,7 +108,7 @@ class Agent:
             try:
                 await asyncio.wait_for(self.wake.wait(), self._wait().total_seconds())
             except TimeoutError:
-                self.slept = True
+                self.slept = self.asks_repo = True
                 if self._is_due() or self._has_moved():
                     return
             else:
@@ -127,6 +138,9 @@ class Agent:
         wait = max(min([wait, *ends]), FIRST_RETRY)
         return wait * random.uniform(1, 1 + JITTER)  # noqa: S311  # nobody's secret
 
+    def _step_ended(self, step: Step, mark: Mark) -> None:
+        self.log.info("step_ended", **told(step, mark))
+
     def _tell(self, done: Result) -> None:
         failure, generation = self.report.failure, done["status"]["applied"]["generation"]
         if failure:
@@ -140,6 +154,7 @@ class Agent:
     async def _watch(self) -> None:
         async for path in self.watcher.changes():
             self.log.debug("change_seen", path=path)
+            self.asks_repo = self.asks_repo or path in self.refs
             self.wake.set()
 
     def _watch_what_is_managed(self) -> None:
@@ -147,10 +162,16 @@ class Agent:
         ids = self.report.desired.resources if self.report.desired else ()
         places = (self.parts.kinds[id.kind].place(id.name) for id in ids)
         managed = (under(settings.root, place) for place in places if place)
-        if self.watcher.set([*managed, *_refs(settings.url or "", settings.ref)]):
+        self.refs = _refs(settings.url or "", settings.ref)
+        if self.watcher.set([*managed, *self.refs]):
             self.wake.set()
         if self.watcher.is_blind and not was_blind:
             self.log.warning("watches_exhausted", hint="raise fs.inotify.max_user_watches")
+
+    def look_anew(self) -> None:
+        """At the repo, too."""
+        self.asks_repo = True
+        self.wake.set()
 
     def _control(self) -> Door:
         """For who owns the agent: all that changes something."""
@@ -168,7 +189,7 @@ class Agent:
             finally:
                 self.is_working = False
                 self.failures = 0
-                self.wake.set()
+                self.look_anew()
 
         return do
 
@@ -195,7 +216,7 @@ async def _until_stopped(agent: Agent) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    loop.add_signal_handler(signal.SIGHUP, agent.wake.set)
+    loop.add_signal_handler(signal.SIGHUP, agent.look_anew)
     await agent.run()
 
 
