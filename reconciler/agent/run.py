@@ -88,9 +88,7 @@ class Agent:
         known = None if self.asks_repo or self.failures else self.report.head
         self.asks_repo = False
         try:
-            self.report = converge(
-                self.parts, lambda step, mark: self.log.info("step_ended", **told(step, mark)), known
-            )
+            self.report = converge(self.parts, self._step_ended, known)
             done = concluded(self.parts, self.report)
         finally:
             self.is_working = False
@@ -164,7 +162,7 @@ class Agent:
         managed = (under(settings.root, place) for place in places if place)
         self.refs = _refs(settings.url or "", settings.ref)
         if self.watcher.set([*managed, *self.refs]):
-            self.wake.set()
+            self.look_anew()
         if self.watcher.is_blind and not was_blind:
             self.log.warning("watches_exhausted", hint="raise fs.inotify.max_user_watches")
 
