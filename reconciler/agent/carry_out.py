@@ -107,7 +107,20 @@ def _undo(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
 
 
 def _bring(wanted: Mapping[int, AnyState], progress: Progress, hands: Hands) -> dict[int, Fault]:
-    """The faults of those that are not as wanted, or not surely on the disk."""
+    """The faults of those that are not as wanted. Who is at work on one at this very moment is given another try."""
+    faults = _effect(wanted, progress, hands)
+    seen = {index: _amiss(progress.steps[index], wanted[index], hands) for index in wanted if index not in faults}
+    again = {index: wanted[index] for index, fault in seen.items() if fault}
+    if again:
+        faults |= _effect(again, progress, hands)
+        for index in again.keys() - faults.keys():
+            if fault := _amiss(progress.steps[index], wanted[index], hands):
+                faults[index] = fault
+    return faults
+
+
+def _effect(wanted: Mapping[int, AnyState], progress: Progress, hands: Hands) -> dict[int, Fault]:
+    """The faults of those that could not be done, or are not surely on the disk."""
     faults: dict[int, Fault] = {}
     for index, state in wanted.items():
         step = progress.steps[index]
@@ -116,13 +129,12 @@ def _bring(wanted: Mapping[int, AnyState], progress: Progress, hands: Hands) -> 
                 hands.kinds[step.resource.kind].apply(step.resource.name, state, hands.host)
         except Failure as failure:
             faults[index] = _fault(failure)
+        except Exception as error:  # noqa: BLE001  # a kind that is at fault itself fails its own step, and no other
+            faults[index] = Fault("kind-at-fault", f"{step.resource}: {type(error).__name__}: {error}")
     try:
         hands.host.files.settle()
     except Failure as failure:
         return {index: faults.get(index, _fault(failure)) for index in wanted}
-    for index, state in wanted.items():
-        if index not in faults and (fault := _amiss(progress.steps[index], state, hands)):
-            faults[index] = fault
     return faults
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import struct
+import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from reconciler.core.errors import Broken, Denied, Failure, NotSupported
 
 MAX_BYTES = 1 << 20
 CLIENT_TIMEOUT_S = 900.0
+
+_OUR_OWN_CLEANUP: dict[str, Any] = {"cleanup_socket": False} if sys.version_info >= (3, 13) else {}
+"""Since 3.13 asyncio takes a socket away by the path it was bound to, which is a descriptor's and gone by then."""
 
 Say = Callable[[dict[str, Any]], None]
 Verb = Callable[[Mapping[str, Any], Say], Awaitable[dict[str, Any]]]
@@ -48,7 +52,7 @@ class Door:
         before = os.umask(0o777 & ~self.mode)
         try:
             with _short(self.folder, self.name) as path:
-                return await asyncio.start_unix_server(self._serve, path, limit=MAX_BYTES)
+                return await asyncio.start_unix_server(self._serve, path, limit=MAX_BYTES, **_OUR_OWN_CLEANUP)
         finally:
             os.umask(before)
 

@@ -1,6 +1,7 @@
 """One structured event a fact: JSON off a terminal, readable on one."""
 
 import logging
+import os
 import sys
 
 import structlog
@@ -10,11 +11,17 @@ LEVELS = {"DEBUG": logging.DEBUG, "INFO": logging.INFO, "WARNING": logging.WARNI
 Logger = structlog.typing.FilteringBoundLogger
 
 
+def _wants_colour() -> bool:
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def configure(level: str) -> Logger:
     """To stderr, which the journal of the host collects."""
     is_terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.dev.ConsoleRenderer(colors=_wants_colour())
+        if is_terminal
+        else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.configure(
         processors=[

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from reconciler.core.desired import Desired
-from reconciler.core.errors import Failure, Moved
+from reconciler.core.errors import Broken, Failure, Moved
 from reconciler.core.host import HostView
 from reconciler.core.identity import ResourceId
 from reconciler.core.inventory import Inventory
@@ -35,5 +35,15 @@ def see(id: ResourceId, kinds: Kinds, view: HostView) -> AnyState:
     """Raises Failure where it cannot be seen: who just changed it must know whether the world is at fault."""
     for _ in range(TRIES - 1):
         with suppress(Moved):
-            return kinds[id.kind].observe(id.name, view)
-    return kinds[id.kind].observe(id.name, view)
+            return _observe(id, kinds, view)
+    return _observe(id, kinds, view)
+
+
+def _observe(id: ResourceId, kinds: Kinds, view: HostView) -> AnyState:
+    """A kind that is at fault itself spoils its own resource, and no other."""
+    try:
+        return kinds[id.kind].observe(id.name, view)
+    except Failure:
+        raise
+    except Exception as error:
+        raise Broken(f"cannot look at {id}: reconciler itself failed: {type(error).__name__}: {error}") from error

@@ -27,6 +27,7 @@ from reconciler.core.errors import Broken, Failure
 from reconciler.core.journal import Mark
 from reconciler.core.pace import HoldKind, in_force
 from reconciler.core.plan import Step
+from reconciler.core.status import Head
 
 JITTER = 0.1
 """Of a wait, either way: a fleet does not knock all at once."""
@@ -88,7 +89,7 @@ class Agent:
         known = None if self.asks_repo or self.failures else self.report.head
         self.asks_repo = False
         try:
-            self.report = converge(self.parts, self._step_ended, known)
+            self.report = self._converged(known)
             done = concluded(self.parts, self.report)
         finally:
             self.is_working = False
@@ -135,6 +136,14 @@ class Agent:
         ends = [hold.until - self.parts.now() for hold in self.report.holds if hold.until]
         wait = max(min([wait, *ends]), FIRST_RETRY)
         return wait * random.uniform(1, 1 + JITTER)  # noqa: S311  # nobody's secret
+
+    def _converged(self, known: Head | None) -> Report:
+        """A fault of ours is told like any other failure, and does not end the agent."""
+        try:
+            return converge(self.parts, self._step_ended, known)
+        except Exception as error:
+            self.log.exception("pass_crashed")
+            return Report(failure=Broken(f"cannot end this pass: {type(error).__name__}: {error}"))
 
     def _step_ended(self, step: Step, mark: Mark) -> None:
         self.log.info("step_ended", **told(step, mark))

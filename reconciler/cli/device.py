@@ -162,7 +162,7 @@ def suspend(
     """Change nothing until it is resumed; drift is still reported."""
     session: Session = context.obj
     limit = _duration(duration)
-    arguments = {"reason": reason, "seconds": limit.total_seconds() if limit else None}
+    arguments = {"reason": reason, "seconds": limit.total_seconds() if limit is not None else None}
     hold = command.do(session.parts(), "suspend", arguments, quiet)
     say(f"suspended until {hold['until'] or '`reconciler resume`'}")
 
@@ -213,9 +213,12 @@ def _duration(text: str | None) -> timedelta | None:
     if text is None:
         return None
     try:
-        return parse_duration(text)
+        duration = parse_duration(text)
     except ValueError as error:
         raise BadSettings(f"cannot suspend for {text!r}: {error}") from error
+    if not duration:
+        raise BadSettings("cannot suspend for no time at all", hint="`reconciler resume` ends a suspension")
+    return duration
 
 
 def _revision(ref: str | None) -> Revision | None:

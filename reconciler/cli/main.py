@@ -98,7 +98,11 @@ def run(arguments: list[str]) -> int:
 
 
 def _misused(misuse: TyperException) -> int:
-    note(f"error: {misuse.format_message() if hasattr(misuse, 'format_message') else misuse}")
+    said = misuse.format_message() if hasattr(misuse, "format_message") else str(misuse)
+    if said.startswith("Usage:"):  # a group without its command: the help is the answer
+        note(said)
+        return 1
+    note(f"error: {said}")
     context = getattr(misuse, "ctx", None)
     note(f"hint: `{context.command_path if context else 'reconciler'} --help`")
     return 1

@@ -30,7 +30,7 @@ class Session:
         """This process gives way to one that carries nothing of the command line. Does not return."""
         self.parts()
         options = ["--config", self.config] if self.config else []
-        words = [sys.executable, "-m", "reconciler.agent", *options, self._root()]
+        words = [sys.executable, "-P", "-m", "reconciler.agent", *options, self._root()]
         os.execv(sys.executable, words)  # noqa: S606  # no shell is wanted
 
     def close(self) -> None:
@@ -40,7 +40,10 @@ class Session:
     def _root(self) -> str:
         if self.root is None:
             return "/"
-        root = os.path.realpath(self.root)
+        try:
+            root = os.path.realpath(self.root)
+        except OSError as error:
+            raise BadSettings(f"cannot use this root: {error.strerror}", where=self.root) from error
         if not os.path.isdir(root):
             raise BadSettings("cannot use this root: it is no directory", where=self.root, hint=f"mkdir -p {self.root}")
         return root

@@ -33,8 +33,8 @@ def _fitted(values: dict[str, Any], text: str) -> str | None:
         graft(document, values)
         fitted = tomlkit.dumps(document)
         return fitted if parse(fitted) == values else None
-    except (TOMLKitError, ValueError, KeyError, IndexError):
-        return None
+    except (TOMLKitError, ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return None  # tomlkit raises these too, of trees that a graft made odd
 
 
 def _has_null(value: Any) -> bool:

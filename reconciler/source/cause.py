@@ -58,7 +58,7 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
         f"check the URL; {_PORTAL}",
     ),
     (
-        r"certificate verification failed|SSL certificate problem",
+        r"certificate verification failed|certificate signer not trusted|SSL certificate problem",
         "the server's certificate is not trusted",
         "name a file of certificates that vouch for it; check the device's clock",
     ),
@@ -67,7 +67,11 @@ _TABLE: tuple[tuple[str, str, str], ...] = (
         "the file of certificates cannot be used",
         "it must hold PEM certificates",
     ),
-    (r"gnutls|SSL_|OpenSSL|TLS connect", "no TLS connection comes about", f"check the URL and its port; {_PORTAL}"),
+    (
+        r"(?i:gnutls)|SSL_|OpenSSL|TLS connect",
+        "no TLS connection comes about",
+        f"check the URL and its port; {_PORTAL}",
+    ),
     (
         r"HOST IDENTIFICATION HAS CHANGED",
         "the server's host key has changed",

@@ -15,7 +15,7 @@ from typing import IO
 
 from reconciler.core.errors import BadSettings, Denied, HostileSource, NoRoom, Overdue
 from reconciler.source.address import without_user
-from reconciler.source.power import CHUNK, Bounds, Power, environment, limit, own_limits
+from reconciler.source.power import CHUNK, CONFIG, Bounds, Power, environment, limit, own_limits
 from reconciler.source.printable import printable
 
 
@@ -49,6 +49,8 @@ def run(arguments: Sequence[str], power: Power, *, directory: str = "/") -> Ende
 def spawn(arguments: Sequence[str], power: Power, *, directory: str, talks: bool = False) -> subprocess.Popen[bytes]:
     """Start git in `directory`; one that `talks` has a pipe to its stdin, and nobody listens to its stderr."""
     who = power.identity
+    # By descriptor: git passes over a configuration that it cannot read, as where its user may not enter our folder.
+    config = os.open(CONFIG, os.O_RDONLY | os.O_CLOEXEC)
     try:
         child = subprocess.Popen(
             [*own_limits(power), "git", *arguments],
@@ -57,9 +59,9 @@ def spawn(arguments: Sequence[str], power: Power, *, directory: str, talks: bool
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if talks else subprocess.PIPE,
             cwd=directory,
-            env=environment(power),
+            env={**environment(power), "GIT_CONFIG_GLOBAL": f"/proc/self/fd/{config}"},
             start_new_session=True,
-            pass_fds=() if power.lock is None else (power.lock,),
+            pass_fds=(config,) if power.lock is None else (config, power.lock),
             user=who.uid if who else None,
             group=who.gid if who else None,
             extra_groups=[] if who else None,
@@ -71,6 +73,8 @@ def spawn(arguments: Sequence[str], power: Power, *, directory: str, talks: bool
         raise Denied(f"cannot run git as {who or 'this user'} in {directory}: {error.strerror}") from error
     except OSError as error:
         raise NoRoom(f"cannot start git: {error.strerror}") from error
+    finally:
+        os.close(config)
     if who is None:
         limit(child, power.bounds)
     return child

@@ -79,6 +79,7 @@ def test_an_env_file_is_read_back(values: dict[str, str]) -> None:
         ),
         ("toml", "# top\n[server] # s\nport = 1 # p\n", {"server": {"port": 2}}, "# top\n[server] # s\nport = 2 # p\n"),
         ("yaml", "a: &x {b: 1}\nc: *x\n", {"a": {"b": 1}, "c": {"b": 2}}, None),
+        ("toml", "[[x]]\n", {"x": [""]}, None),
         ("yaml", "a: yes\n", {"a": "yes"}, "a: yes\n"),
         ("yaml", "a: 1\n", {"a": "yes"}, 'a: "yes"\n'),
         ("yaml", "- 1\n", {"a": 1}, "a: 1\n"),

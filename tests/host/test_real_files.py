@@ -1,5 +1,6 @@
 """What only a real file system has: owners, foreign links, pipes and devices, the umask."""
 
+import gc
 import os
 import socket
 import tempfile
@@ -254,6 +255,7 @@ def test_a_batch_that_is_abandoned_leaves_nothing_open(root: Path) -> None:
     with pytest.raises(Moved):
         files.write("/none/f", [b"1"], Access())
     del files
+    gc.collect()
     assert open_now() == before
 
 

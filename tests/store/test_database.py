@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,17 @@ INSERT = "INSERT INTO hold VALUES (?, 'r', '2026-01-01T00:00:00Z', 'l', NULL)"
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return Database(str(tmp_path / "state.db"))
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = Database(str(tmp_path / "state.db"))
+    yield made
+    made.close()
 
 
 def held(database: Database) -> list[str]:
-    return [kind for (kind,) in database.rows("SELECT kind FROM hold ORDER BY kind")]
+    try:
+        return [kind for (kind,) in database.rows("SELECT kind FROM hold ORDER BY kind")]
+    finally:
+        database.close()
 
 
 def test_a_look_at_nothing_makes_nothing(database: Database) -> None:
