@@ -1,12 +1,15 @@
 """The whole state machine: from how far a plan has come to what to do next.
 
-To start, to go on and to recover are one path. Forward, wave by wave; where a plan that changes the generation fails,
-back, wave by wave, each step that may have begun; then it is closed. Nothing else can happen, so every plan ends.
+To start, to go on and to recover are one path. Forward, wave by wave; then what came has to prove itself; then leaves
+what is to leave. Where a plan that changes the generation fails, back, wave by wave, each step that may have begun, and
+what runs last, since it runs on the others; then it is closed. Nothing else can happen, so every plan ends.
 """
 
 from dataclasses import dataclass
 
 from reconciler.core.journal import Fault, Mark, Outcome, Progress, Purpose
+from reconciler.core.state import Absent
+from reconciler.core.step import Step
 
 MAX_RESUMES = 3
 """A plan that takes the agent down with it this often is taken back: it may be what takes it down."""
@@ -34,6 +37,11 @@ class Undo:
 
 
 @dataclass(frozen=True, slots=True)
+class Prove:
+    """All of it was brought: is it well, and does it stay so?"""
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     outcome: Outcome
 
@@ -43,9 +51,9 @@ class Rest:
     """The plan is closed."""
 
 
-Move = Apply | Turn | Undo | Close | Rest
+Move = Apply | Turn | Undo | Prove | Close | Rest
 
-_MAY_HAVE_HAPPENED = frozenset({Mark.BEGUN, Mark.DONE, Mark.FAILED, Mark.UNDOING})
+MAY_HAVE_HAPPENED = frozenset({Mark.BEGUN, Mark.DONE, Mark.FAILED, Mark.UNDOING})
 _TO_BRING = frozenset({Mark.WAITING, Mark.BEGUN})
 
 
@@ -60,21 +68,42 @@ def _forward(progress: Progress) -> Move:
     is_taken_back = progress.opened.purpose is not Purpose.REPAIR
     if first_fault and is_taken_back:
         return Turn(first_fault)
-    for wave in _waves(progress):
+    for number, wave in enumerate(_waves(progress)):
+        if number == progress.plan.farewell and is_taken_back and not progress.is_proven:
+            break
         steps = tuple(step for step in wave if progress.marks[step] in _TO_BRING and _is_free(step, progress))
         if steps and is_taken_back and progress.resumes >= MAX_RESUMES:
-            return Turn(Fault("interrupted", f"the plan was interrupted {progress.resumes} times"))
+            return _interrupted(progress.resumes)
         if steps:
             return Apply(steps)
-    return Close(Outcome.FAILED if first_fault else Outcome.CONVERGED)
+    if progress.is_proven or not is_taken_back:
+        return Close(Outcome.FAILED if first_fault else Outcome.CONVERGED)
+    return _interrupted(progress.lost_trials) if progress.lost_trials >= MAX_RESUMES else Prove()
+
+
+def _interrupted(times: int) -> Turn:
+    return Turn(Fault("interrupted", f"the plan was interrupted {times} times"))
 
 
 def _back(progress: Progress) -> Move:
-    for wave in reversed(_waves(progress)):
-        steps = tuple(step for step in wave if progress.marks[step] in _MAY_HAVE_HAPPENED)
-        if steps:
-            return Undo(steps)
+    """First what does not run, or did not before; then what ran before, on what is as it was then."""
+    waves, steps = _waves(progress), progress.steps
+    first = [[step for step in wave if not _ran(steps[step])] for wave in reversed(waves)]
+    gone = [[step for step in wave if _ran(steps[step]) and _left(steps[step])] for wave in reversed(waves)]
+    last = [[step for step in wave if _ran(steps[step]) and not _left(steps[step])] for wave in waves]
+    for wave in (*first, *gone, *last):
+        undo = tuple(step for step in wave if progress.marks[step] in MAY_HAVE_HAPPENED)
+        if undo:
+            return Undo(undo)
     return Close(Outcome.STUCK if Mark.STUCK in progress.marks else Outcome.REVERTED)
+
+
+def _ran(step: Step) -> bool:
+    return step.runs and not isinstance(step.before, Absent)
+
+
+def _left(step: Step) -> bool:
+    return isinstance(step.after, Absent)
 
 
 def _waves(progress: Progress) -> list[range]:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from reconciler.core.identity import Digest
+from reconciler.core.senses import Commands, Net, Units, UnitsView, Vitals
 
 
 class FileType(StrEnum):
@@ -88,6 +89,47 @@ class Files(FilesView, Protocol):
         """What an interrupted effect on `path` left beside it goes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """A file of a tree: `path` is relative to the tree and normal."""
+
+    path: str
+    mode: int
+    content: Digest
+
+
+class TreesView(Protocol):
+    """Whole folders that are made at once and then never changed, each with a manifest of all its files, seen."""
+
+    def names(self, path: str) -> tuple[str, ...]:
+        """What a directory holds, of whatever sort, sorted; nothing where there is none."""
+
+    def source(self, path: str) -> Digest | None:
+        """What the tree says it was made from; None where there is no tree that says so."""
+
+    def damage(self, path: str, *, thorough: bool = False) -> str | None:
+        """The first thing that is not as the manifest says; None where all is well.
+
+        Names, sorts, sizes and modes are compared; thoroughly, every content too.
+        """
+
+
+class Trees(TreesView, Protocol):
+    """Trees, touched. After a power cut at any moment a tree is wholly there, or not at all."""
+
+    def plant(self, path: str, source: Digest, leaves: Iterable[Leaf]) -> None:
+        """A new tree of these files, on the disk when this returns; one that stands there is replaced."""
+
+    def unpack(self, path: str, source: Digest, form: str) -> None:
+        """A new tree of what an archive (`tar` or `zip`) holds, whose bytes are the payload `source`.
+
+        Raises HostileSource for an archive that would write outside the tree or is beyond the limits.
+        """
+
+    def remove(self, path: str) -> None:
+        """The tree goes, with all that lies in it; it is no error if it went already."""
+
+
 class Payloads(Protocol):
     """Bytes by their digest."""
 
@@ -101,12 +143,42 @@ class HostView(Protocol):
     @property
     def files(self) -> FilesView: ...
 
+    @property
+    def trees(self) -> TreesView: ...
+
+    @property
+    def units(self) -> UnitsView: ...
+
+    @property
+    def net(self) -> Net: ...
+
+    @property
+    def vitals(self) -> Vitals: ...
+
+    @property
+    def commands(self) -> Commands: ...
+
 
 class Host(Protocol):
-    """Can touch. What can touch can also look: `files` is a FilesView too."""
+    """Can touch. What can touch can also look: each of its parts is a view too."""
 
     @property
     def files(self) -> Files: ...
+
+    @property
+    def trees(self) -> Trees: ...
+
+    @property
+    def units(self) -> Units: ...
+
+    @property
+    def net(self) -> Net: ...
+
+    @property
+    def vitals(self) -> Vitals: ...
+
+    @property
+    def commands(self) -> Commands: ...
 
     @property
     def payloads(self) -> Payloads: ...

@@ -8,14 +8,12 @@ the plan, counted from zero over all waves.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum, auto
-from typing import Any, assert_never
+from typing import assert_never
 
 from reconciler.core.errors import ForeignFormat
 from reconciler.core.identity import Generation, ResourceId, Revision
-from reconciler.core.kind import Kinds
-from reconciler.core.plan import Plan, Step
-
-FORMAT = 1
+from reconciler.core.plan import Plan
+from reconciler.core.step import Step
 
 
 class Purpose(StrEnum):
@@ -30,16 +28,21 @@ class Outcome(StrEnum):
     CONVERGED = "converged"
     FAILED = "failed"
     REVERTED = "reverted"
+    SUPERSEDED = "superseded"
     STUCK = "stuck"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why something did not work, for people and for the decision whether to try again."""
+    """Why something did not work, for people and for the decision whether to try again.
+
+    `evidence` is what was seen, line by line: what was asked and answered, and the last lines of a log.
+    """
 
     code: str
     message: str
     transient: bool = False
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +76,11 @@ class Done:
     """These resources were seen to be as desired."""
 
     steps: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What was brought has proven itself; what leaves may leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +121,7 @@ class Closed:
     outcome: Outcome
 
 
-Entry = Opened | Resumed | Begun | Done | Failed | Turned | Undoing | Undone | Stuck | Closed
+Entry = Opened | Resumed | Begun | Done | Proved | Failed | Turned | Undoing | Undone | Stuck | Closed
 
 
 class Mark(Enum):
@@ -140,13 +148,15 @@ _MARK_OF: Mapping[type[Entry], Mark] = {
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What the entries of one plan add up to."""
+    """What the entries of one plan add up to. `lost_trials` of the `resumes` found it on trial."""
 
     opened: Opened
     marks: tuple[Mark, ...]
     faults: Mapping[int, Fault] = field(default_factory=dict)
     turned: Fault | None = None
     resumes: int = 0
+    lost_trials: int = 0
+    is_proven: bool = False
     closed: Outcome | None = None
 
     @property
@@ -156,6 +166,12 @@ class Progress:
     @property
     def steps(self) -> tuple[Step, ...]:
         return self.plan.steps
+
+    @property
+    def is_on_trial(self) -> bool:
+        """Whether all that comes has come, and nothing says yet that it is well."""
+        coming = sum(len(wave) for wave in self.plan.waves[: self.plan.farewell])
+        return not (self.is_proven or self.turned) and all(mark is Mark.DONE for mark in self.marks[:coming])
 
 
 def replay(entries: Iterable[Entry]) -> Progress | None:
@@ -190,7 +206,10 @@ def _advance(progress: Progress, entry: Entry) -> Progress:
         case Turned(fault):
             return replace(progress, turned=fault)
         case Resumed():
-            return replace(progress, resumes=progress.resumes + 1)
+            lost = progress.lost_trials + progress.is_on_trial
+            return replace(progress, resumes=progress.resumes + 1, lost_trials=lost)
+        case Proved():
+            return replace(progress, is_proven=True)
         case Closed(outcome):
             return replace(progress, closed=outcome)
         case Opened():
@@ -206,74 +225,3 @@ def _mark(progress: Progress, steps: tuple[int, ...], mark: Mark) -> Progress:
             raise ForeignFormat(f"cannot read the journal: the plan has no step {step}")
         marks[step] = mark
     return replace(progress, marks=tuple(marks))
-
-
-_PLAIN: dict[str, type[Resumed | Begun | Done | Undoing | Undone]] = {
-    "resumed": Resumed,
-    "begun": Begun,
-    "done": Done,
-    "undoing": Undoing,
-    "undone": Undone,
-}
-
-
-def entry_to_json(entry: Entry) -> dict[str, Any]:
-    """With the format, so that a release that does not know it says so."""
-    head: dict[str, Any] = {"format": FORMAT, "entry": type(entry).__name__.lower()}
-    match entry:
-        case Opened(plan, generation, purpose, commit, taken_on):
-            taken = [str(id) for id in taken_on]
-            said = {"generation": generation.number, "purpose": str(purpose), "commit": str(commit), "takenOn": taken}
-            return {**head, "plan": plan.to_json(), **said}
-        case Resumed():
-            return head
-        case Begun(steps) | Done(steps) | Undoing(steps) | Undone(steps):
-            return {**head, "steps": list(steps)}
-        case Failed(step, fault) | Stuck(step, fault):
-            return {**head, "step": step, "fault": _fault_to_json(fault)}
-        case Turned(fault):
-            return {**head, "fault": _fault_to_json(fault)}
-        case Closed(outcome):
-            return {**head, "outcome": str(outcome)}
-        case _:
-            assert_never(entry)
-
-
-def entry_from_json(data: Mapping[str, Any], kinds: Kinds) -> Entry:
-    """The inverse of `entry_to_json`. Raises ForeignFormat for anything else."""
-    if data.get("format") != FORMAT:
-        raise ForeignFormat(
-            f"cannot read the journal: an entry has format {data.get('format')!r}, this release reads {FORMAT}",
-            hint="run the release of reconciler that wrote it, until its plan is closed",
-        )
-    try:
-        return _entry(data, kinds)
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ForeignFormat(f"cannot read the journal: {type(error).__name__}: {error}") from error
-
-
-def _entry(data: Mapping[str, Any], kinds: Kinds) -> Entry:
-    match data["entry"]:
-        case "opened":
-            plan = Plan.from_json(data["plan"], kinds)
-            taken_on = tuple(ResourceId.parse(text) for text in data["takenOn"])
-            generation, purpose = Generation(data["generation"]), Purpose(data["purpose"])
-            return Opened(plan, generation, purpose, Revision(data["commit"]), taken_on)
-        case "resumed":
-            return Resumed()
-        case "begun" | "done" | "undoing" | "undone" as name:
-            return _PLAIN[name](tuple(int(step) for step in data["steps"]))  # type: ignore[call-arg]
-        case "failed":
-            return Failed(int(data["step"]), Fault(**data["fault"]))
-        case "stuck":
-            return Stuck(int(data["step"]), Fault(**data["fault"]))
-        case "turned":
-            return Turned(Fault(**data["fault"]))
-        case "closed":
-            return Closed(Outcome(data["outcome"]))
-        case other:
-            raise ValueError(f"no entry is called {other!r}")
-
-
-def _fault_to_json(fault: Fault) -> dict[str, Any]:
-    return {"code": fault.code, "message": fault.message, "transient": fault.transient}

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Any, Protocol
 
 from reconciler.core.drift import FieldDrift, compare
-from reconciler.core.host import Host, HostView, Payloads, above
+from reconciler.core.host import Host, HostView, Leaf, Payloads, above
 from reconciler.core.identity import Digest, ResourceId
-from reconciler.core.state import AnyState, State
+from reconciler.core.state import ABSENT, AnyState, State
 
 
 class Mistake(Exception):
@@ -45,7 +45,7 @@ def check_path(path: str) -> None:
         raise Mistake(f"{path!r} cannot be managed: {closed} is off limits")
 
 
-def folder_need(path: str) -> tuple[ResourceId, ...]:
+def folder_need(path: str, _state: AnyState = ABSENT) -> tuple[ResourceId, ...]:
     """What lies in a folder needs that folder, except in the root."""
     folder = above(path)
     return (ResourceId("directory", folder),) if folder else ()
@@ -59,6 +59,26 @@ class Material(Protocol):
 
     def inline(self, content: bytes) -> Digest:
         """A payload that stands in the entry itself."""
+
+    def folder(self, path: str) -> tuple[Leaf, ...]:
+        """All files below a folder of the desired state, by their paths below it. Raises Mistake."""
+
+    def remote(self, url: str, digest: Digest) -> Digest:
+        """A payload that is fetched before it is needed, and is what its digest says."""
+
+
+def text_of(content: str | None, source: str | None, material: Material) -> Digest | None:
+    """Of an entry that has its text in `content`, or in `source` the path of a payload; None with neither."""
+    if content is not None and source is not None:
+        raise Mistake("the text comes from `content` or from `source`, not from both", "source")
+    if content is not None:
+        return material.inline(content.encode())
+    if source is None:
+        return None
+    try:
+        return material.file(source)
+    except Mistake as mistake:
+        raise Mistake(mistake.message, "source", hint=mistake.hint) from mistake
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +95,7 @@ class Section:
     about: str = ""
 
 
-def _nothing(_name: str) -> Iterable[ResourceId]:
+def _nothing(_name: str, _state: AnyState) -> Iterable[ResourceId]:
     return ()
 
 
@@ -99,10 +119,14 @@ class Content:
 class Kind:
     """The name is that of the module and of the schema, and the first half of a resource id.
 
-    `needs` names what must be there first. `place` is the path that the resource takes up, if it does.
+    `needs` names what must be there first, for a state that is desired or was observed. `place` is the path that the
+    resource takes up, if it does.
     `implied` is the state in which a resource of this kind comes in where another needs it and nobody declares it.
     `payloads` names the bytes without which the state cannot be brought (back).
     `deadline` is how long one effect may take.
+    `bind` gives a desired state what it has from the states of what it needs.
+    `touches` names the paths that an effect makes something ready beside; `place`, if it says nothing.
+    `still` stops what runs, so that what it runs on can be taken back from under it; it is brought back last.
     """
 
     name: str
@@ -110,13 +134,16 @@ class Kind:
     observe: Callable[[str, HostView], AnyState]
     apply: Callable[[str, AnyState, Host], None]
     section: Section | None = None
-    needs: Callable[[str], Iterable[ResourceId]] = _nothing
+    needs: Callable[[str, AnyState], Iterable[ResourceId]] = _nothing
     place: Callable[[str], str | None] = _no_place
     implied: State | None = None
     diff: Callable[[AnyState, AnyState], tuple[FieldDrift, ...]] = compare
     payloads: Callable[[State], Iterable[Digest]] = _no_payloads
     content: Content | None = None
     deadline: timedelta = timedelta(seconds=60)
+    bind: Callable[[State, Mapping[ResourceId, State]], State] | None = None
+    touches: Callable[[str], Iterable[str]] | None = None
+    still: Callable[[str, Host], None] | None = None
 
 
 Kinds = Mapping[str, Kind]

@@ -13,20 +13,27 @@ from typing import Any
 class HoldKind(StrEnum):
     SUSPENDED = "suspended"
     ROLLBACK = "rollback"
+    APP = "app"
     OBSERVE = "observe"
+    WINDOW = "window"
+    CLOCK = "clock"
     QUARANTINE = "quarantine"
     FLAPPING = "flapping"
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """`lift` is what a person does about it. All times are in UTC."""
+    """`lift` is what a person does about it; `subject` is the app that it is about, if not the whole device.
+
+    All times are in UTC.
+    """
 
     kind: HoldKind
     reason: str
     since: datetime
     lift: str
     until: datetime | None = None
+    subject: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -35,6 +42,7 @@ class Hold:
             "since": rfc3339(self.since),
             "until": rfc3339(self.until) if self.until else None,
             "lift": self.lift,
+            **({"app": self.subject} if self.subject else {}),
         }
 
 

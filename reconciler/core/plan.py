@@ -4,65 +4,19 @@ It is made by thinking alone, from what is desired, observed and owned; the same
 everywhere, so that what was previewed is what is carried out.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from reconciler.core.desired import Desired, Mode, Resource, canonical
-from reconciler.core.drift import Drift, FieldDrift
+from reconciler.core.drift import Drift
 from reconciler.core.identity import DeviceName, Digest, ResourceId
 from reconciler.core.inventory import Inventory, Origin, Owned
 from reconciler.core.kind import Kinds
 from reconciler.core.observed import Observed
 from reconciler.core.order import waves
-from reconciler.core.state import ABSENT, Absent, AnyState, Occupied, Unreadable, state_from_json, state_to_json
-
-
-class Action(StrEnum):
-    CREATE = "create"
-    UPDATE = "update"
-    PRUNE = "prune"
-
-
-class Risk(StrEnum):
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
-
-
-_RISK = {Action.CREATE: Risk.LOW, Action.UPDATE: Risk.MEDIUM, Action.PRUNE: Risk.HIGH}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One change of one resource, from `before` to `after`, and back by swapping them."""
-
-    resource: ResourceId
-    action: Action
-    before: AnyState
-    after: AnyState
-    drift: tuple[FieldDrift, ...]
-    needs: tuple[ResourceId, ...] = ()
-    implied_by: ResourceId | None = None
-
-    @property
-    def risk(self) -> Risk:
-        return _RISK[self.action]
-
-    @property
-    def destructive(self) -> bool:
-        return self.action is Action.PRUNE
-
-    @property
-    def summary(self) -> str:
-        """One line for people."""
-        if self.action is Action.UPDATE:
-            return ", ".join(str(field) for field in self.drift)
-        if self.action is Action.PRUNE:
-            return "no longer in the desired state"
-        return f"needed by {self.implied_by}" if self.implied_by else "does not exist yet"
-
+from reconciler.core.state import ABSENT, Absent, AnyState, Occupied, Unreadable
+from reconciler.core.step import Action, Step, step_from_json, step_to_json
 
 Wave = tuple[Step, ...]
 
@@ -96,6 +50,14 @@ class Plan:
         return not self.waves
 
     @property
+    def farewell(self) -> int:
+        """From which wave on things only leave: by then all that is new is there, and can be looked at."""
+        first = len(self.waves)
+        while first and all(step.action is Action.PRUNE for step in self.waves[first - 1]):
+            first -= 1
+        return first
+
+    @property
     def prunes(self) -> tuple[ResourceId, ...]:
         return tuple(step.resource for step in self.steps if step.action is Action.PRUNE)
 
@@ -105,7 +67,7 @@ class Plan:
         done = {
             "device": str(self.device),
             "desired": str(self.desired),
-            "waves": [[_step_to_json(step) for step in wave] for wave in self.waves],
+            "waves": [[step_to_json(step) for step in wave] for wave in self.waves],
             "released": [str(id) for id in self.released],
         }
         return Digest.of(canonical(done))
@@ -115,7 +77,7 @@ class Plan:
         return {
             "device": str(self.device),
             "desired": str(self.desired),
-            "waves": [[_step_to_json(step) for step in wave] for wave in self.waves],
+            "waves": [[step_to_json(step) for step in wave] for wave in self.waves],
             "released": [str(id) for id in self.released],
             "gone": [str(id) for id in self.gone],
         }
@@ -126,7 +88,7 @@ class Plan:
         return cls(
             device=DeviceName(data["device"]),
             desired=Digest(data["desired"]),
-            waves=tuple(tuple(_step_from_json(step, kinds) for step in wave) for wave in data["waves"]),
+            waves=tuple(tuple(step_from_json(step, kinds) for step in wave) for wave in data["waves"]),
             released=tuple(ResourceId.parse(id) for id in data["released"]),
             gone=tuple(ResourceId.parse(id) for id in data["gone"]),
         )
@@ -184,7 +146,7 @@ class _Leaving:
         self.blocked = [Blocked(id, str(observed[id])) for id in ours if isinstance(observed[id], Unreadable)]
         stuck = {*self.gone, *(blocked.resource for blocked in self.blocked)}
         self.steps = {id: _prune(id, observed[id], kinds) for id in ours if id not in stuck}
-        self.needs = _reversed_needs(self.steps, kinds)
+        self.needs = _reversed_needs(self.steps, observed, kinds)
         self.first: set[ResourceId] = set()
         self._places = {place: id for id in self.steps if (place := kinds[id.kind].place(id.name))}
 
@@ -194,6 +156,13 @@ class _Leaving:
         if place is None or not self._places:
             return None
         return next((self._places[above] for above in _upwards(place) if above in self._places), None)
+
+    def stop_first(self) -> list[ResourceId]:
+        """What runs and leaves makes room for what runs and comes: of a port or a device there is one."""
+        ids = [id for id, step in self.steps.items() if step.runs]
+        for id in ids:
+            self.go_first(id)
+        return ids
 
     def go_first(self, id: ResourceId) -> None:
         """`id` and all that must go before it are in the way, so they go before anything takes their place."""
@@ -219,11 +188,14 @@ def _consider(resource: Resource, observed: Observed, leaving: _Leaving, kinds: 
         found.withheld.append(Drift(id, drift))
         return
     action = Action.CREATE if isinstance(before, Absent) else Action.UPDATE
-    found.steps[id] = Step(id, action, before, resource.state, drift, resource.needs, resource.implied_by)
+    runs = kind.still is not None
+    found.steps[id] = Step(id, action, before, resource.state, drift, resource.needs, resource.implied_by, runs)
     found.needs[id] = list(resource.needs)
     if in_the_way:
         leaving.go_first(in_the_way)
         found.needs[id].append(in_the_way)
+    if runs:
+        found.needs[id].extend(leaving.stop_first())
 
 
 def _block_what_needs_the_withheld(desired: Desired, observed: Observed, found: _Found) -> None:
@@ -253,14 +225,17 @@ def _last_waves(leaving: _Leaving) -> tuple[Wave, ...]:
 
 
 def _prune(id: ResourceId, observed: AnyState, kinds: Kinds) -> Step:
-    return Step(id, Action.PRUNE, observed, ABSENT, kinds[id.kind].diff(ABSENT, observed))
+    kind = kinds[id.kind]
+    return Step(id, Action.PRUNE, observed, ABSENT, kind.diff(ABSENT, observed), runs=kind.still is not None)
 
 
-def _reversed_needs(leaving: Iterable[ResourceId], kinds: Kinds) -> dict[ResourceId, list[ResourceId]]:
+def _reversed_needs(
+    leaving: Iterable[ResourceId], observed: Observed, kinds: Kinds
+) -> dict[ResourceId, list[ResourceId]]:
     """A folder leaves after what is in it: the other way round than it came."""
     needs: dict[ResourceId, list[ResourceId]] = {id: [] for id in leaving}
     for id in needs:
-        for need in kinds[id.kind].needs(id.name):
+        for need in kinds[id.kind].needs(id.name, observed[id]):
             if need in needs:
                 needs[need].append(id)
     return needs
@@ -270,29 +245,3 @@ def _upwards(place: str) -> Iterator[str]:
     while place and place != "/":
         yield place
         place = place.rpartition("/")[0]
-
-
-def _step_to_json(step: Step) -> dict[str, Any]:
-    return {
-        "resource": str(step.resource),
-        "action": str(step.action),
-        "before": state_to_json(step.before),
-        "after": state_to_json(step.after),
-        "needs": [str(need) for need in step.needs],
-        "impliedBy": str(step.implied_by) if step.implied_by else None,
-    }
-
-
-def _step_from_json(data: Mapping[str, Any], kinds: Kinds) -> Step:
-    id = ResourceId.parse(data["resource"])
-    kind = kinds[id.kind]
-    before, after = (state_from_json(data[side], kind.state) for side in ("before", "after"))
-    return Step(
-        resource=id,
-        action=Action(data["action"]),
-        before=before,
-        after=after,
-        drift=kind.diff(after, before),
-        needs=tuple(ResourceId.parse(need) for need in data["needs"]),
-        implied_by=ResourceId.parse(data["impliedBy"]) if data["impliedBy"] else None,
-    )

@@ -9,7 +9,8 @@ from typing import Any
 
 from reconciler.core.drift import Drift
 from reconciler.core.identity import ResourceId, Revision
-from reconciler.core.plan import Action, Plan, Step
+from reconciler.core.plan import Plan
+from reconciler.core.step import Action, Step
 
 SIGN = {Action.CREATE: "+", Action.UPDATE: "~", Action.PRUNE: "-"}
 MAX_DIFF_BYTES = 256 * 1024

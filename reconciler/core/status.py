@@ -3,16 +3,17 @@
 The one exception is since when a condition holds: that is carried over from the status published before.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from reconciler.core.errors import Broken, Failure, Rejected, Transient
-from reconciler.core.identity import DeviceName, Digest, Generation, Revision
-from reconciler.core.journal import Fault, Outcome
+from reconciler.core.condition import Condition, conditions, healthy
+from reconciler.core.errors import Broken, Rejected
+from reconciler.core.facts import Applied, AppStatus, Facts, Head, Quarantined
+from reconciler.core.journal import Outcome
 from reconciler.core.pace import Hold, HoldKind, rfc3339
+from reconciler.core.probe import Finding, worst
 
 SCHEMA = 1
 
@@ -29,78 +30,14 @@ class Phase(StrEnum):
     DEGRADED = "degraded"
 
 
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """The generation in force; `at` is when it was."""
-
-    generation: Generation
-    commit: Revision
-    digest: Digest
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The newest accepted revision, and when the source last confirmed it."""
-
-    commit: Revision
-    ref: str
-    fetched_at: datetime
-    signer: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Quarantined:
-    """A desired state that failed here and is not tried again until an operator clears it."""
-
-    digest: Digest
-    commit: Revision
-    fault: Fault
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """Resources that are declared, counted. Implied folders are not."""
-
-    total: int = 0
-    converged: int = 0
-    drifted: int = 0
-    failed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """All that a status is projected from. `failure` is why the last pass fell short, `outcome` how its plan ended."""
-
-    device: DeviceName
-    agent_version: str
-    now: datetime
-    head: Head | None = None
-    applied: Applied | None = None
-    applying: bool = False
-    outcome: Outcome | None = None
-    failure: Failure | None = None
-    blocked: int = 0
-    tally: Tally = field(default_factory=Tally)
-    holds: tuple[Hold, ...] = ()
-    quarantine: tuple[Quarantined, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    type: str
-    status: str
-    reason: str
-    message: str
-    hint: str | None = None
-
-
 _PHASE_OF = {
     HoldKind.SUSPENDED: Phase.SUSPENDED,
     HoldKind.ROLLBACK: Phase.ROLLED_BACK,
     HoldKind.FLAPPING: Phase.DEGRADED,
     HoldKind.QUARANTINE: Phase.HELD,
+    HoldKind.WINDOW: Phase.HELD,
+    HoldKind.CLOCK: Phase.HELD,
+    HoldKind.APP: Phase.HELD,
     HoldKind.OBSERVE: Phase.HELD,
 }
 """The first of these holds that there is."""
@@ -110,6 +47,8 @@ def phase(facts: Facts) -> Phase:
     """The first that fits: what happens now, what went wrong, what it waits for, where it is."""
     if facts.applying:
         return Phase.APPLYING
+    if facts.on_trial:
+        return Phase.VERIFYING
     if isinstance(facts.failure, Rejected) or facts.outcome in (Outcome.REVERTED, Outcome.STUCK):
         return Phase.FAILED
     if facts.outcome is Outcome.FAILED or (facts.blocked and facts.applied):
@@ -121,10 +60,6 @@ def phase(facts: Facts) -> Phase:
         if kind in kinds:
             return standing
     return Phase.CONVERGED if facts.applied else Phase.STARTING
-
-
-def conditions(facts: Facts) -> tuple[Condition, ...]:
-    return (_synced(facts), _healthy(), _trusted(), _fresh(facts), _drift_free(facts))
 
 
 def project(facts: Facts, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -143,8 +78,8 @@ def project(facts: Facts, before: Mapping[str, Any] | None = None) -> dict[str, 
             "drifted": facts.tally.drifted,
             "failed": facts.tally.failed,
         },
-        "apps": {},
-        "health": {"status": "UNKNOWN", "checks": []},
+        "apps": {name: _app_to_json(app) for name, app in sorted(facts.apps.items())},
+        "health": health_to_json(facts.health),
         "holds": [hold.to_json() for hold in facts.holds],
         "quarantine": [_quarantined_to_json(entry) for entry in facts.quarantine],
         "lastSync": rfc3339(facts.now),
@@ -168,41 +103,32 @@ def with_holds(
     return {**document, "phase": str(standing), **shown}
 
 
-def _synced(facts: Facts) -> Condition:
-    if facts.failure is not None:
-        return Condition("Synced", "False", _camel(facts.failure.code), str(facts.failure), facts.failure.hint)
-    if facts.outcome not in (None, Outcome.CONVERGED):
-        return Condition("Synced", "False", "ApplyFailed", f"the last plan ended {facts.outcome}")
-    if facts.holds:
-        return Condition("Synced", "False", "Held", facts.holds[0].reason)
-    if facts.applied is None:
-        return Condition("Synced", "Unknown", "NeverSynced", "nothing was applied here yet")
-    return Condition("Synced", "True", "Applied", f"generation {facts.applied.generation} is in force")
+def health_to_json(findings: Iterable[Finding]) -> dict[str, Any]:
+    found = list(findings)
+    return {"status": str(worst(f.verdict.health for f in found)), "checks": [_finding_to_json(f) for f in found]}
 
 
-def _healthy() -> Condition:
-    return Condition("Healthy", "Unknown", "NoChecks", "no health checks are declared")
+def _finding_to_json(finding: Finding) -> dict[str, Any]:
+    verdict = finding.verdict
+    return {
+        "name": finding.check,
+        "status": str(verdict.health),
+        "message": verdict.message,
+        "value": verdict.value,
+        "since": rfc3339(finding.since),
+        "app": finding.app,
+    }
 
 
-def _trusted() -> Condition:
-    return Condition("Trusted", "False", "Unsigned", "signatures are not verified: any commit of the repo is accepted")
+def _app_to_json(app: AppStatus) -> dict[str, Any]:
+    return {"version": app.version, "previousGood": app.previous_good, "lastUpdate": app.update}
 
 
-def _fresh(facts: Facts) -> Condition:
-    if facts.head is None:
-        return Condition("Fresh", "Unknown", "NeverFetched", "the desired-state repo was not reached yet")
-    if isinstance(facts.failure, Transient) and facts.failure.code == "source-unreachable":
-        return Condition("Fresh", "False", "SourceUnreachable", str(facts.failure), facts.failure.hint)
-    return Condition("Fresh", "True", "Confirmed", f"{facts.head.ref} is at {facts.head.commit.short}")
-
-
-def _drift_free(facts: Facts) -> Condition:
-    amiss = facts.tally.drifted + facts.tally.failed
-    if not facts.tally.total:
-        return Condition("DriftFree", "Unknown", "NothingDeclared", "no resources are declared")
-    if amiss:
-        return Condition("DriftFree", "False", "Drifted", f"{amiss} of {facts.tally.total} not as desired")
-    return Condition("DriftFree", "True", "AsDesired", f"all {facts.tally.total} as desired")
+def with_health(document: Mapping[str, Any], health: tuple[Finding, ...], now: datetime) -> dict[str, Any]:
+    """The same status after checks were asked again."""
+    anew = _condition_to_json(healthy(health), now, document)
+    conditions = [anew if one["type"] == "Healthy" else one for one in document["conditions"]]
+    return {**document, "conditions": conditions, "health": health_to_json(health)}
 
 
 def _condition_to_json(condition: Condition, now: datetime, before: Mapping[str, Any]) -> dict[str, Any]:
@@ -242,7 +168,3 @@ def _quarantined_to_json(entry: Quarantined) -> dict[str, Any]:
         "reason": entry.fault.message,
         "at": rfc3339(entry.at),
     }
-
-
-def _camel(code: str) -> str:
-    return "".join(word.capitalize() for word in code.split("-"))

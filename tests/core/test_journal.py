@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.core.decide import MAX_RESUMES, Apply, Close, Rest, Turn, Undo, decide
+from reconciler.core.decide import MAX_RESUMES, Apply, Close, Prove, Rest, Turn, Undo, decide
 from reconciler.core.errors import ForeignFormat
 from reconciler.core.identity import Digest, Generation, Revision
 from reconciler.core.journal import (
@@ -18,6 +18,7 @@ from reconciler.core.journal import (
     Fault,
     Opened,
     Outcome,
+    Proved,
     Purpose,
     Resumed,
     Stuck,
@@ -25,10 +26,9 @@ from reconciler.core.journal import (
     Undoing,
     Undone,
     advance,
-    entry_from_json,
-    entry_to_json,
     replay,
 )
+from reconciler.core.record import entry_from_json, entry_to_json
 from reconciler.kinds.file import FileState
 from tests.agent.world import KINDS
 from tests.core.test_plan import plan
@@ -36,6 +36,7 @@ from tests.core.test_plan import plan
 NEW = FileState(Digest.of(b"new"))
 PLAN = plan({"file:/d/a": NEW, "file:/d/b": NEW, "file:/c": NEW}, {})
 FAULT = Fault("no-room", "cannot write", transient=True)
+UNWELL = Fault("not-healthy", "web 2: http: answers 500", evidence=("after 1.0 s: http: answers 500",))
 
 
 def opened(purpose: Purpose = Purpose.NEW) -> Opened:
@@ -47,7 +48,8 @@ SITUATIONS: list[tuple[str, list[Entry], object]] = [
     ("the first wave had begun", [Begun((0, 1))], Apply((0, 1))),
     ("one step of it was seen done", [Begun((0, 1)), Done((0,))], Apply((1,))),
     ("the first wave is done", [Begun((0, 1)), Done((0, 1))], Apply((2, 3))),
-    ("all is done", [Done((0, 1, 2, 3))], Close(Outcome.CONVERGED)),
+    ("all is done", [Done((0, 1, 2, 3))], Prove()),
+    ("it has proven itself", [Done((0, 1, 2, 3)), Proved()], Close(Outcome.CONVERGED)),
     ("a step failed", [Begun((0, 1)), Done((0,)), Failed(1, FAULT)], Turn(FAULT)),
     ("it turned", [Begun((0, 1)), Done((0,)), Failed(1, FAULT), Turned(FAULT)], Undo((0, 1))),
     ("it turned in the second wave", [Done((0, 1)), Begun((2, 3)), Failed(2, FAULT), Turned(FAULT)], Undo((2, 3))),
@@ -60,9 +62,14 @@ SITUATIONS: list[tuple[str, list[Entry], object]] = [
         Turn(Fault("interrupted", "the plan was interrupted 3 times")),
     ),
     (
-        "it was interrupted often, but all was done",
+        "it was interrupted often, and then all was done",
+        [*[Resumed()] * MAX_RESUMES, Done((0, 1, 2, 3)), *[Resumed()] * (MAX_RESUMES - 1)],
+        Prove(),
+    ),
+    (
+        "what it brought takes the device down again and again",
         [Done((0, 1, 2, 3)), *[Resumed()] * MAX_RESUMES],
-        Close(Outcome.CONVERGED),
+        Turn(Fault("interrupted", "the plan was interrupted 3 times")),
     ),
     ("it is closed", [Closed(Outcome.CONVERGED)], Rest()),
 ]
@@ -73,6 +80,22 @@ def test_what_to_do_next(situation: str, entries: list[Entry], move: object) -> 
     progress = replay([opened(), *entries])
     assert progress is not None
     assert decide(progress) == move
+
+
+def test_what_leaves_waits_until_what_came_has_proven_itself() -> None:
+    swap = plan({"file:/new": NEW}, {"file:/old": NEW}, {"file:/old": "created"})
+    entries: list[Entry] = [Opened(swap, Generation(2), Purpose.NEW, Revision("a" * 40)), Begun((0,)), Done((0,))]
+
+    def move() -> object:
+        progress = replay(entries)
+        assert progress is not None
+        return decide(progress)
+
+    assert move() == Prove()
+    entries.append(Proved())
+    assert move() == Apply((1,))
+    entries += [Begun((1,)), Done((1,))]
+    assert move() == Close(Outcome.CONVERGED)
 
 
 def test_a_repair_goes_on_without_what_failed_and_what_needs_it() -> None:
@@ -103,7 +126,7 @@ def test_every_plan_ends_within_a_bounded_number_of_entries(data: st.DataObject,
             resumes += 1
             continue
         entries += _carried_out(move, data)
-        assert len(entries) <= 3 + resumes + 4 * len(PLAN.steps)
+        assert len(entries) <= 4 + resumes + 4 * len(PLAN.steps)
 
 
 def _carried_out(move: object, data: st.DataObject) -> list[Entry]:
@@ -116,6 +139,8 @@ def _carried_out(move: object, data: st.DataObject) -> list[Entry]:
             return [Undoing(steps), Undone(tuple(set(steps) - set(stuck))), *(Stuck(step, FAULT) for step in stuck)]
         case Turn(fault):
             return [Turned(fault)]
+        case Prove():
+            return [Turned(FAULT) if data.draw(st.booleans()) else Proved()]
         case Close(outcome):
             return [Closed(outcome)]
     raise AssertionError(move)
@@ -126,6 +151,7 @@ EVERY_ENTRY: list[Entry] = [
     Resumed(),
     Begun((0, 1)),
     Done((0,)),
+    Proved(),
     Failed(1, FAULT),
     Turned(FAULT),
     Undoing((0, 1)),
@@ -138,6 +164,10 @@ EVERY_ENTRY: list[Entry] = [
 @pytest.mark.parametrize("entry", EVERY_ENTRY, ids=lambda entry: type(entry).__name__)
 def test_an_entry_survives_json(entry: Entry) -> None:
     assert entry_from_json(json.loads(json.dumps(entry_to_json(entry))), KINDS) == entry
+
+
+def test_what_was_seen_survives_json() -> None:
+    assert entry_from_json(json.loads(json.dumps(entry_to_json(Turned(UNWELL)))), KINDS) == Turned(UNWELL)
 
 
 def test_to_fold_is_to_advance() -> None:

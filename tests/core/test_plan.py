@@ -9,8 +9,9 @@ from reconciler.core.errors import OverLimit, Protected
 from reconciler.core.identity import Digest, ResourceId
 from reconciler.core.inventory import Inventory, Limits, Origin, Owned
 from reconciler.core.observed import Observed
-from reconciler.core.plan import Action, Plan, make
+from reconciler.core.plan import Plan, make
 from reconciler.core.state import ABSENT, AnyState, Occupied, State, Unreadable
+from reconciler.core.step import Action
 from reconciler.kinds.directory import DirectoryState
 from reconciler.kinds.file import FileState
 from reconciler.kinds.link import LinkState
