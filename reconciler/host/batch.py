@@ -28,6 +28,9 @@ class Hands(Protocol):
 
     def look(self, path: str) -> FileStat | None: ...
 
+    def names(self, path: str) -> list[str]:
+        """What a directory holds, in no order."""
+
     def create(self, path: str, content: Iterable[bytes], access: Access) -> None:
         """A new file, secret until it has its access; owner before mode, since chown(2) takes away set-user-id."""
 

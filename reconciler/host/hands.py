@@ -10,6 +10,7 @@ from reconciler.host.owners import Owners
 from reconciler.host.parents import Parents
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NAMED = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -27,6 +28,14 @@ class RealHands:
             return to_stat(os.stat(name, dir_fd=fd, follow_symlinks=False), self._owners)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def names(self, path: str) -> list[str]:
+        folder, name = self._at(path)
+        fd = os.open(name, _LIST, dir_fd=folder)
+        try:
+            return os.listdir(fd)
+        finally:
+            os.close(fd)
 
     def create(self, path: str, content: Iterable[bytes], access: Access) -> None:
         folder, name = self._at(path)
