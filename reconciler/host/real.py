@@ -1,25 +1,120 @@
-"""The machine itself, or a root of its own, below which owners are not managed: the users here mean nothing there."""
+"""The machine itself, or a root of its own, below which owners are not managed: the users here mean nothing there.
+
+What only some devices use is brought in when it is first asked for.
+"""
 
 import os
+from collections.abc import Iterator
+from functools import cached_property
 
-from reconciler.core.host import Files, FilesView, Payloads
+from reconciler.core.errors import CorruptStore
+from reconciler.core.host import Files, FilesView, Payloads, Trees, TreesView
+from reconciler.core.identity import Digest
+from reconciler.core.senses import Commands, Net, Units, UnitsView, Vitals
 from reconciler.host.files import HostFiles
 from reconciler.host.looks import Looks
-
-
-class RealHost:
-    """Satisfies Host. Make one for each pass: what it knows of links and names grows old."""
-
-    def __init__(self, root: str, payloads: Payloads) -> None:
-        self.files: Files = HostFiles(root, owners=_is_machine(root))
-        self.payloads = payloads
 
 
 class RealView:
     """Satisfies HostView: it has no hands, so it needs no payloads."""
 
     def __init__(self, root: str) -> None:
-        self.files: FilesView = Looks(root, owners=_is_machine(root))
+        self.root = root
+
+    @cached_property
+    def files(self) -> FilesView:
+        return Looks(self.root, owners=_is_machine(self.root))
+
+    @cached_property
+    def trees(self) -> TreesView:
+        from reconciler.host.trees import real_trees  # noqa: PLC0415
+
+        return real_trees(self.root, _Nothing())
+
+    @cached_property
+    def units(self) -> UnitsView:
+        return _units(self.root)
+
+    @cached_property
+    def net(self) -> Net:
+        return _net(self.root)
+
+    @cached_property
+    def vitals(self) -> Vitals:
+        return _vitals(self.root)
+
+    @cached_property
+    def commands(self) -> Commands:
+        return _commands(self.root)
+
+
+class RealHost:
+    """Satisfies Host. Make one for each pass: what it knows of links and names grows old."""
+
+    def __init__(self, root: str, payloads: Payloads) -> None:
+        self.root = root
+        self.payloads = payloads
+
+    @cached_property
+    def files(self) -> Files:
+        return HostFiles(self.root, owners=_is_machine(self.root))
+
+    @cached_property
+    def trees(self) -> Trees:
+        from reconciler.host.trees import real_trees  # noqa: PLC0415
+
+        return real_trees(self.root, self.payloads)
+
+    @cached_property
+    def units(self) -> Units:
+        return _units(self.root)
+
+    @cached_property
+    def net(self) -> Net:
+        return _net(self.root)
+
+    @cached_property
+    def vitals(self) -> Vitals:
+        return _vitals(self.root)
+
+    @cached_property
+    def commands(self) -> Commands:
+        return _commands(self.root)
+
+
+class _Nothing:
+    """Who only looks has no bytes to bring."""
+
+    def open(self, digest: Digest) -> Iterator[bytes]:
+        raise CorruptStore(f"cannot open {digest.short}: who looks has no payloads")
+
+
+def _units(root: str) -> Units:
+    if _is_machine(root):
+        from reconciler.host.no_units import NoUnits  # noqa: PLC0415
+
+        return NoUnits()
+    from reconciler.host.supervised import SupervisedUnits  # noqa: PLC0415  # 20 MB that only a sandbox with services needs
+
+    return SupervisedUnits(root)
+
+
+def _net(root: str) -> Net:
+    from reconciler.host.net import HostNet  # noqa: PLC0415
+
+    return HostNet(root)
+
+
+def _vitals(root: str) -> Vitals:
+    from reconciler.host.vitals import HostVitals  # noqa: PLC0415
+
+    return HostVitals(root)
+
+
+def _commands(root: str) -> Commands:
+    from reconciler.host.commands import HostCommands  # noqa: PLC0415
+
+    return HostCommands(root)
 
 
 def _is_machine(root: str) -> bool:

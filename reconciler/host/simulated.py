@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from reconciler.core.errors import Moved
-from reconciler.core.host import Access, FileStat, FileType, Payloads
+from reconciler.core.host import Access, FileStat, FileType, Payloads, Trees
+from reconciler.core.senses import Commands, Net, Units, Vitals
 from reconciler.durable import beside
-from reconciler.host.batch import Batch
+from reconciler.host.batch import Batch, Hands
 from reconciler.host.refusal import cannot
+from reconciler.host.simulated_senses import SimulatedSenses
+from reconciler.host.simulated_units import SimulatedUnits
+from reconciler.host.trees import HostTrees
 from reconciler.host.volume import Fault, Inode, PowerCut, Tree, Volume, refuse
 
 LINK_MODE = 0o777
@@ -29,6 +33,12 @@ class SimulatedHands:
             return self._volume.live[self._volume.find(path, follow=False)].to_stat()
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def names(self, path: str) -> list[str]:
+        inode = self._stands(path)
+        if inode.type is not FileType.DIRECTORY:
+            refuse(errno.ENOTDIR, path)
+        return list(inode.names)
 
     def create(self, path: str, content: Iterable[bytes], access: Access) -> None:
         number = self._add(path, Inode(FileType.FILE, 0o600))
@@ -133,11 +143,20 @@ def lose_all(_content: bytes) -> bytes:
 
 
 class SimulatedFiles(Batch):
-    """Files of a device in memory. Owners are whatever they are said to be, and root's otherwise."""
+    """Files of a device in memory. Owners are whatever they are said to be, and root's otherwise.
+
+    `units` is what runs on the device: as long-lived as its disk, and gone with its power.
+    """
 
     def __init__(self) -> None:
         self._volume = Volume()
         super().__init__(SimulatedHands(self._volume))
+        self.units = SimulatedUnits(self)
+
+    @property
+    def hands(self) -> Hands:
+        """For effects that are not batched, on the same disk."""
+        return self._hands
 
     @property
     def events(self) -> int:
@@ -157,6 +176,7 @@ class SimulatedFiles(Batch):
         """`survive` unsynced changes are kept, the first ones; `data` says what is left of each unsynced content."""
         self._volume.reboot(survive, data)
         self._begin()
+        self.units.boot()
 
     def restart(self) -> None:
         """The process was killed, the device was not: nothing is lost, and what was not synced is not."""
@@ -209,6 +229,27 @@ class SimulatedHost:
 
     payloads: Payloads
     files: SimulatedFiles = field(default_factory=SimulatedFiles)
+    senses: SimulatedSenses = field(default_factory=SimulatedSenses)
+
+    @property
+    def net(self) -> Net:
+        return self.senses
+
+    @property
+    def vitals(self) -> Vitals:
+        return self.senses
+
+    @property
+    def commands(self) -> Commands:
+        return self.senses
+
+    @property
+    def trees(self) -> Trees:
+        return HostTrees(self.files.hands, lambda: self.files, self.payloads)
+
+    @property
+    def units(self) -> Units:
+        return self.files.units
 
 
 def _plain(inode: Inode) -> dict[str, object]:

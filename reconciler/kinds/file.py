@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from reconciler.core.host import Access, FileType, Host, HostView, Payloads
 from reconciler.core.identity import Digest
-from reconciler.core.kind import Content, Kind, Material, Mistake, Section, check_path, folder_need
+from reconciler.core.kind import Content, Kind, Material, Mistake, Section, check_path, folder_need, text_of
 from reconciler.core.state import ABSENT, AnyState, Mode, Occupied, State
 
 
@@ -52,13 +52,10 @@ def apply(name: str, desired: AnyState, host: Host) -> None:
 
 def declare(name: str, entry: FileEntry, material: Material) -> FileState:
     check_path(name)
-    if entry.content is not None and entry.source is not None:
-        raise Mistake("a file has its content from `content` or from `source`, not from both", "source")
-    if entry.content is not None:
-        return FileState(material.inline(entry.content.encode()), entry.mode, entry.owner, entry.group)
-    if entry.source is not None:
-        return FileState(_payload(material, entry.source), entry.mode, entry.owner, entry.group)
-    raise Mistake("a file needs `content` or `source`", hint='an empty file is written `content: ""`')
+    content = text_of(entry.content, entry.source, material)
+    if content is None:
+        raise Mistake("a file needs `content` or `source`", hint='an empty file is written `content: ""`')
+    return FileState(content, entry.mode, entry.owner, entry.group)
 
 
 def payloads(state: State) -> Iterable[Digest]:
@@ -73,13 +70,6 @@ def render(state: State, before: bytes | None, source: Payloads) -> bytes:
     if isinstance(state, FileState) and state.content:
         return b"".join(source.open(state.content))
     return before or b""
-
-
-def _payload(material: Material, path: str) -> Digest:
-    try:
-        return material.file(path)
-    except Mistake as mistake:
-        raise Mistake(mistake.message, "source", hint=mistake.hint) from mistake
 
 
 KIND = Kind(
