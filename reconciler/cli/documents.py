@@ -7,11 +7,13 @@ from typing import Annotated, Any
 import typer
 
 from reconciler import kinds as kinds_folder
+from reconciler import probes as probes_folder
 from reconciler.agent.settings import arch
 from reconciler.cli.output import Form, Output, note, say, show_json, table
-from reconciler.core.errors import BadSettings, NotFound, Problem
+from reconciler.core.errors import BadSettings, InputOutput, NotFound, Problem
 from reconciler.core.identity import DeviceName
 from reconciler.core.render import clean
+from reconciler.language.vocabulary import Vocabulary
 from reconciler.source.worktree import Worktree
 
 Path = Annotated[str, typer.Argument(metavar="[PATH]", help="A working tree of a desired-state repo.")]
@@ -32,7 +34,7 @@ def validate(path: Path = ".", device: DeviceOption = None, output: Output = For
     """
     from reconciler.language.validate import validate as check  # noqa: PLC0415  # the language is large
 
-    problems = check(_tree(path), kinds_folder.discover(), _name(device))
+    problems = check(_tree(path), _vocabulary(), _name(device))
     if output is Form.JSON:
         show_json({"valid": not problems, "problems": [_to_json(problem) for problem in problems]})
     else:
@@ -82,8 +84,9 @@ def schemas(
     """Write the JSON Schemas of all documents, for editors (`# yaml-language-server: $schema=…`)."""
     from reconciler.language.schema import schemas as generate  # noqa: PLC0415
 
+    _check_here(folder)
     stale = []
-    for name, schema in generate(kinds_folder.discover()).items():
+    for name, schema in generate(_vocabulary()).items():
         path, text = os.path.join(folder, name), json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
         if _content(path) != text:
             stale.append(path)
@@ -96,10 +99,26 @@ def schemas(
         raise typer.Exit(1)
 
 
+def _vocabulary() -> Vocabulary:
+    return Vocabulary(kinds_folder.discover(), probes_folder.discover())
+
+
 def _tree(path: str) -> Worktree:
+    _check_here(path)
     if not os.path.isdir(path):
         raise NotFound("cannot read a working tree: it is no directory", where=path)
     return Worktree(path)
+
+
+def _check_here(path: str) -> None:
+    """A folder that was removed while somebody stood in it still looks like an empty one."""
+    if os.path.isabs(path):
+        return
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        hint = "`cd` to a folder that is there"
+        raise NotFound("cannot read the current folder: it is no longer there", hint=hint) from error
 
 
 def _name(device: str | None) -> DeviceName | None:
@@ -116,7 +135,7 @@ def _expansion(path: str, device: str) -> Any:
     name = _name(device)
     if name is None:
         raise BadSettings("cannot tell which device", hint="give --device NAME")
-    return expand(load(_tree(path), name), kinds_folder.discover(), Facts(arch()))
+    return expand(load(_tree(path), name), _vocabulary(), Facts(arch()))
 
 
 def _only_device(path: str) -> str:
@@ -147,14 +166,18 @@ def _short(value: object) -> str:
 
 
 def _content(path: str) -> str | None:
+    """None where there is nothing, or nothing that could be a schema of ours."""
     try:
         with open(path, encoding="utf-8") as file:
             return file.read()
-    except FileNotFoundError:
+    except (OSError, ValueError):
         return None
 
 
 def _write(path: str, text: str) -> None:
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise InputOutput(f"cannot write a schema: {error.strerror}", where=path) from error

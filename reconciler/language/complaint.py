@@ -1,6 +1,6 @@
 """What a model finds wrong, said to an operator: at its place in the file, in the file's own words, with a way out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal, get_args, get_origin
 
@@ -30,6 +30,7 @@ _EXPECTED = {
 }
 _OF_1_1 = frozenset({"yes", "no", "on", "off", "y", "n"})
 
+Path = tuple[str | int, ...]
 
 Skip = Callable[[Mapping[str, Any]], bool]
 """Which findings of a model are none."""
@@ -39,21 +40,32 @@ def keep_all(_found: Mapping[str, Any]) -> bool:
     return False
 
 
+def is_open(found: Mapping[str, Any]) -> bool:
+    """Whether what is amiss may be mended by a variable's value."""
+    given = found["input"]
+    return isinstance(given, str) and "${" in given
+
+
 def complaints(
     error: ValidationError,
     model: type[BaseModel],
     root: Node,
     key: Place | None = None,
     *,
+    lead: Path = (),
     later: frozenset[str] = frozenset(),
     skip: Skip = keep_all,
 ) -> Iterator[Problem]:
-    """`key` is where the key of the root stands; `later` are the dotted keys that a later release will know."""
+    """`key` is where the key of the root stands, to which `lead` leads.
+
+    `later` are the dotted keys that a later release will know, with `*` for any name.
+    """
     errors = (found for found in error.errors(include_url=False) if not skip(found))
     for found in islice(errors, MAX_PROBLEMS):
         at = find(root, found["loc"], key)
         if found["type"] == "extra_forbidden":
-            yield unknown(found["loc"], at.key, keys_of(inside(model, found["loc"][:-1])), later)
+            known = keys_of(inside(model, found["loc"][:-1]))
+            yield unknown((*lead, *found["loc"]), at.key, known, later)
         elif found["type"] == "missing":
             yield _missing(found["loc"], at.key, inside(model, found["loc"]))
         else:
@@ -61,21 +73,26 @@ def complaints(
             yield _wrong(found, value_place)
 
 
-def _missing(loc: tuple[str | int, ...], place: Place, hint: Any) -> Problem:
+def _missing(loc: Path, place: Place, hint: Any) -> Problem:
     dotted = ".".join(str(name) for name in loc)
     choices = get_args(hint) if get_origin(hint) is Literal else ()
     way_out = f"write `{loc[-1]}: {' | '.join(choices)}`" if choices else None
     return Problem(place, f"`{dotted}` is missing", way_out)
 
 
-def unknown(loc: tuple[str | int, ...], place: Place, known: Any, later: frozenset[str]) -> Problem:
+def unknown(loc: Path, place: Place, known: Any, later: frozenset[str]) -> Problem:
     """A key that no model has."""
     dotted = ".".join(str(name) for name in loc)
-    if dotted in later:
+    if any(_fits(pattern.split("."), loc) for pattern in later):
         return Problem(place, f"`{dotted}` is not supported", LATER, NOT_SUPPORTED)
     name = str(loc[-1])
     hint = did_you_mean(name, known) or (f"known here: {', '.join(sorted(known))}" if known else None)
     return Problem(place, f"unknown key {shown(name)}", hint, "unknown-key")
+
+
+def _fits(pattern: Sequence[str], loc: Path) -> bool:
+    same = (part in ("*", str(name)) for part, name in zip(pattern, loc, strict=False))
+    return len(pattern) == len(loc) and all(same)
 
 
 def _wrong(found: Any, place: Place) -> Problem:

@@ -2,12 +2,13 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reconciler.core.desired import Resource
-from reconciler.core.errors import Place, Problem
+from reconciler.core.desired import Mode, Resource
+from reconciler.core.errors import Cycle, Place, Problem
 from reconciler.core.identity import ResourceId
 from reconciler.core.kind import Kinds
+from reconciler.core.order import waves
 from reconciler.core.state import State
 from reconciler.language.rule import Rules
 
@@ -20,12 +21,14 @@ _LEADS_ON = frozenset({"directory", "link"})
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """`source` is who asked for it, where nobody wrote it down."""
+    """`source` is who asked for it, where nobody wrote it down; `app` whose it is. Its own `rule` beats all others."""
 
     id: ResourceId
     state: State
     place: Place
     source: ResourceId | None = None
+    app: str | None = None
+    rule: Mode | None = None
 
 
 def complete(
@@ -45,15 +48,33 @@ def complete(
             problems.append(Problem(one.place, f"the device has more than {MAX_RESOURCES} resources", code="too-many"))
             break
         needs = []
-        for need in kinds[one.id.kind].needs(one.id.name):
+        for need in kinds[one.id.kind].needs(one.id.name, one.state):
             met = need if need in written or need in done else _stand_in(need, one, kinds, taken, problems)
             if met is not None:
                 needs.append(met)
                 if met not in written and met not in done:
                     waiting.append(_implied(met, one, kinds))
-        rule = rules.rule(one.id, kinds[one.id.kind].place(one.id.name))
-        done[one.id] = Resource(one.id, one.state, one.place, tuple(needs), rule, one.source)
-    return dict(sorted(done.items()))
+        rule = one.rule or rules.rule(one.id, kinds[one.id.kind].place(one.id.name))
+        done[one.id] = Resource(one.id, one.state, one.place, tuple(needs), rule, one.source, one.app)
+    return _bound(dict(sorted(done.items())), kinds, problems)
+
+
+def _bound(resources: dict[ResourceId, Resource], kinds: Kinds, problems: list[Problem]) -> dict[ResourceId, Resource]:
+    """What has something from the states of what it needs is given it, what it needs first."""
+    if all(kinds[id.kind].bind is None for id in resources):
+        return resources
+    try:
+        order = waves({id: resource.needs for id, resource in resources.items()})
+    except Cycle as error:
+        path = error.message.rpartition(": ")[2]
+        place = resources[ResourceId.parse(path.partition(" ")[0])].place
+        problems.append(Problem(place, f"these need one another in a circle: {path}", error.hint, "cycle"))
+        return resources
+    for id in (id for wave in order for id in wave):
+        if (bind := kinds[id.kind].bind) is not None:
+            needed = {need: resources[need].state for need in resources[id].needs}
+            resources[id] = replace(resources[id], state=bind(resources[id].state, needed))
+    return resources
 
 
 def _taken(given: Iterable[Declared], kinds: Kinds, problems: list[Problem]) -> dict[str, ResourceId]:

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
 
 from reconciler.core.errors import NotFound, Place
+from reconciler.core.quantity import format_duration
 from reconciler.language.expand import Expansion
 from reconciler.language.model import inside, keys_of
 from reconciler.language.nearest import did_you_mean
@@ -41,11 +43,11 @@ class Origin:
 
 def explain(expansion: Expansion, key: str) -> tuple[Origin, ...]:
     """What holds first, then what it took the place of. Raises NotFound where nothing has such a key."""
-    model = spec_model(expansion.kinds)
+    model = spec_model(expansion.vocabulary)
     rest = key.removeprefix("spec")
     if rest == key or (rest and not rest.startswith((".", "["))):
         rest = f".{key}"
-    path, node = _resolve(rest, expansion.effective, model)
+    path, node = _resolve(rest, expansion.unfolded, model)
     if node is None or isinstance(node, Gone):
         return (*_default(model, path), *(_chain(path, node) if node else ()))
     return tuple(_origins(path, node))
@@ -120,8 +122,14 @@ def _default(model: type[BaseModel], path: Path) -> Iterator[Origin]:
     field = keys_of(inside(model, path[:-1])).get(str(path[-1]))
     if field is not None and not field.is_required():
         value = field.get_default(call_default_factory=True)
-        plain = value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
-        yield Origin(_written(path), plain, None, DEFAULT)
+        yield Origin(_written(path), _plain(value), None, DEFAULT)
+
+
+def _plain(value: Any) -> Any:
+    """As an operator would write it."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    return format_duration(value) if isinstance(value, timedelta) else value
 
 
 def _written(path: Path) -> str:

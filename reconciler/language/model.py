@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 from pydantic import Field as ModelField
@@ -118,10 +118,12 @@ def _is_entry(hint: Any) -> bool:
 
 
 def _bare(hint: Any) -> Any:
-    """Without the None that a field may be."""
+    """Without the None that a field may be, and without what is said of it besides."""
+    if get_origin(hint) is Annotated:
+        return _bare(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
         some = [part for part in get_args(hint) if part is not NoneType]
-        return some[0] if len(some) == 1 else hint
+        return _bare(some[0]) if len(some) == 1 else hint
     return hint
 
 

@@ -10,15 +10,12 @@ from functools import cache
 from typing import Annotated, Any, NamedTuple, NewType
 from zoneinfo import available_timezones
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, PlainSerializer, SkipValidation, WithJsonSchema
 
-from reconciler.core.quantity import DURATION, parse_duration
+from reconciler.core.quantity import DURATION, Size, format_duration, parse_duration
 from reconciler.core.state import Mode
 from reconciler.language.nearest import did_you_mean
 from reconciler.language.say import say, shown
-
-Size = NewType("Size", int)
-"""Bytes."""
 
 TimeZone = NewType("TimeZone", str)
 """A name of the IANA database."""
@@ -133,19 +130,43 @@ def _text(about: str, **schema: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "description": about, **schema})
 
 
+OctalMode = Annotated[
+    Mode, SkipValidation, _reads(parse_mode, "an octal mode", "0644"), _text("A mode in octal.", pattern=f"^{MODE}$")
+]
+Duration = Annotated[
+    timedelta,
+    SkipValidation,
+    _reads(parse_duration, "a duration", "10m"),
+    _text("A duration.", pattern=f"^{DURATION}$"),
+    PlainSerializer(format_duration, return_type=str),
+]
+ByteSize = Annotated[
+    Size, SkipValidation, _reads(parse_size, "a size", "500MB"), _text("A size in bytes.", pattern=f"^{SIZE}$")
+]
+Weekday = Annotated[Day, SkipValidation, _reads(parse_day, "a day", "sun"), _text("A day of the week.", enum=list(Day))]
+TimeOfDay = Annotated[
+    time, SkipValidation, _reads(parse_time, "a time", "02:30"), _text("A time of day.", pattern=f"^{TIME}$")
+]
+ZoneName = Annotated[
+    TimeZone,
+    SkipValidation,
+    _reads(parse_zone, "a time zone", "Europe/Berlin"),
+    _text("A time zone of the IANA database."),
+]
+DateSpan = Annotated[
+    Dates,
+    SkipValidation,
+    _reads(parse_dates, "dates", "2026-12-20/2027-01-02"),
+    _text("Whole days.", pattern=f"^{DATES}$"),
+]
+
 TYPES: dict[Any, Any] = {
-    Mode: Annotated[Any, _reads(parse_mode, "an octal mode", "0644"), _text("A mode in octal.", pattern=f"^{MODE}$")],
-    timedelta: Annotated[
-        Any, _reads(parse_duration, "a duration", "10m"), _text("A duration.", pattern=f"^{DURATION}$")
-    ],
-    Size: Annotated[Any, _reads(parse_size, "a size", "500MB"), _text("A size in bytes.", pattern=f"^{SIZE}$")],
-    Day: Annotated[Any, _reads(parse_day, "a day", "sun"), _text("A day of the week.", enum=list(Day))],
-    time: Annotated[Any, _reads(parse_time, "a time", "02:30"), _text("A time of day.", pattern=f"^{TIME}$")],
-    TimeZone: Annotated[
-        Any, _reads(parse_zone, "a time zone", "Europe/Berlin"), _text("A time zone of the IANA database.")
-    ],
-    Dates: Annotated[
-        Any, _reads(parse_dates, "dates", "2026-12-20/2027-01-02"), _text("Whole days.", pattern=f"^{DATES}$")
-    ],
+    Mode: OctalMode,
+    timedelta: Duration,
+    Size: ByteSize,
+    Day: Weekday,
+    time: TimeOfDay,
+    TimeZone: ZoneName,
+    Dates: DateSpan,
 }
 """What a section may name as a type, and how the language reads it."""

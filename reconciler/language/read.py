@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from reconciler.core.errors import InvalidDocuments, Place, Problem, Rejected
 from reconciler.language import yaml
 from reconciler.language.complaint import complaints
-from reconciler.language.document import LATER, Device, Document, Layer
+from reconciler.language.document import LATER, App, Device, Document, Layer
 from reconciler.language.node import Map, Node, Scalar, find, nothing
 from reconciler.language.say import say, shown
 from reconciler.language.tree import Tree
@@ -19,10 +19,10 @@ def read_document(tree: Tree, path: str, model: type[D], problems: list[Problem]
     root = _nodes(tree, path, problems)
     if root is None:
         return None
-    is_patch = model in (Device, Layer)
-    # The spec of a patch is checked once it is merged; here it only has to be a map.
-    parts = {key: {} if key == "spec" and is_patch else value.plain() for key, value in root.values.items()}
-    if is_patch and not _is_spec(root.values.get("spec")):
+    is_open = model in (Device, Layer, App)
+    # These specs are checked once they are merged and filled in; here one only has to be a map.
+    parts = {key: {} if key == "spec" and is_open else value.plain() for key, value in root.values.items()}
+    if is_open and not _is_spec(root.values.get("spec")):
         place = root.values["spec"].place
         problems.append(Problem(place, f"expected a map, got {say(root.values['spec'].plain())}"))
         return None
@@ -61,8 +61,8 @@ def spec_of(root: Map) -> Map:
     return spec if isinstance(spec, Map) else nothing(root.keys.get("spec", root.place))
 
 
-def check_name(root: Map, name: str, stem: str, problems: list[Problem]) -> None:
+def check_name(root: Map, name: str, stem: str, problems: list[Problem], *, what: str = "file") -> None:
     if name != stem:
         place = find(root, ("metadata", "name")).node.place
-        hint = f"write `name: {stem}`, or rename the file"
-        problems.append(Problem(place, f"the name {shown(name)} is not the file's", hint))
+        hint = f"write `name: {stem}`, or rename the {what}"
+        problems.append(Problem(place, f"the name {shown(name)} is not the {what}'s", hint))

@@ -3,11 +3,18 @@
 A spec of a Device or a Layer is a patch, so in it nothing is required, and null removes.
 """
 
+from datetime import timedelta
 from typing import Any
 
-from reconciler.core.kind import Kinds
-from reconciler.language.document import Device, Document, Fleet, Layer, Policy
+from pydantic import BaseModel, create_model
+from pydantic.json_schema import GenerateJsonSchema
+
+from reconciler.core.quantity import format_duration
+from reconciler.language.app import AppHealth, AppSpec
+from reconciler.language.check import check_model, with_checks
+from reconciler.language.document import App, Device, Document, Fleet, Layer, Policy
 from reconciler.language.section import spec_model
+from reconciler.language.vocabulary import Vocabulary
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _NULL = {"type": "null"}
@@ -15,19 +22,37 @@ _NULL = {"type": "null"}
 Schema = dict[str, Any]
 
 
-def schemas(kinds: Kinds) -> dict[str, Schema]:
+class _AsWritten(GenerateJsonSchema):
+    """A default reads as an operator would write it."""
+
+    def encode_default(self, dft: Any) -> Any:
+        return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
+
+
+def schemas(vocabulary: Vocabulary) -> dict[str, Schema]:
     """By the name of the file."""
-    spec = _as_patch(spec_model(kinds).model_json_schema())
+    spec = _as_patch(_schema(spec_model(vocabulary)))
     return {
         "device.json": _with_spec(Device, spec),
         "layer.json": _with_spec(Layer, spec),
+        "app.json": _app(vocabulary),
         "fleet.json": _whole(Fleet),
         "policy.json": _whole(Policy),
     }
 
 
 def _whole(model: type[Document]) -> Schema:
-    return {"$schema": DRAFT, **model.model_json_schema()}
+    return {"$schema": DRAFT, **_schema(model)}
+
+
+def _schema(model: type[BaseModel]) -> Schema:
+    return model.model_json_schema(schema_generator=_AsWritten)
+
+
+def _app(vocabulary: Vocabulary) -> Schema:
+    health = with_checks(AppHealth, check_model(vocabulary.probes))
+    spec = create_model("AppSpec", __base__=AppSpec, __doc__=AppSpec.__doc__, health=(health, health()))
+    return _whole(create_model("App", __base__=App, __doc__=App.__doc__, spec=(spec, ...)))
 
 
 def _with_spec(model: type[Document], spec: Schema) -> Schema:

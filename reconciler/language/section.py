@@ -1,4 +1,4 @@
-"""Each entry of each section is checked by itself, so that one mistake hides no other."""
+"""A Device spec is a frame, and in it the sections of the kinds, each entry of which is checked by itself."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,11 +9,15 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 
 from reconciler.core.errors import Place, Problem
 from reconciler.core.kind import Kind, Kinds, Section
-from reconciler.language.complaint import Skip, complaints, keep_all, unknown
-from reconciler.language.document import LATER_SPEC, Frame
+from reconciler.language.app import AppUse
+from reconciler.language.check import CHECKS, CheckSpec, check_model, with_checks
+from reconciler.language.complaint import Skip, complaints, is_open, keep_all, unknown
+from reconciler.language.document import LATER_SPEC, Frame, HealthSpec
+from reconciler.language.entry import each
 from reconciler.language.model import inside, keys_of, model_of, revive
 from reconciler.language.node import Gone, Map, Node
 from reconciler.language.say import say, shown
+from reconciler.language.vocabulary import Vocabulary
 
 _ELSEWHERE = {
     "selector": "the selector of a layer stands next to its spec",
@@ -41,9 +45,9 @@ def sections(kinds: Kinds) -> dict[str, tuple[Kind, Section]]:
     return {kind.section.key: (kind, kind.section) for _, kind in sorted(kinds.items()) if kind.section}
 
 
-def check_frame(spec: Map, kinds: Kinds, problems: list[Problem], skip: Skip = keep_all) -> Frame:
+def check_frame(spec: Map, vocabulary: Vocabulary, problems: list[Problem], skip: Skip = keep_all) -> Frame:
     """What a Device spec says besides its sections; the defaults where it cannot be used."""
-    known = sections(kinds)
+    known = sections(vocabulary.kinds)
     parts: dict[str, Any] = {}
     for key, value in spec.present():
         if key in Frame.model_fields:
@@ -59,34 +63,28 @@ def check_frame(spec: Map, kinds: Kinds, problems: list[Problem], skip: Skip = k
 
 def check_entries(spec: Map, kinds: Kinds, problems: list[Problem]) -> Iterator[Entry]:
     """Every entry that is valid; the others become problems."""
-    for kind, section, entries in _present(spec, kinds, problems):
-        model = model_of(section.entry)
-        for name, node in entries.present():
-            place = entries.keys[name]
-            try:
-                valid = model.model_validate(node.plain())
-            except ValidationError as error:
-                problems.extend(complaints(error, model, node, place))
-            else:
-                yield Entry(kind, section, name, revive(section.entry, valid), node, place)
+    for key, (kind, section) in sections(kinds).items():
+        _check_map(key, spec, problems)
+        for valid in each(spec, (key,), model_of(section.entry), problems, keep_all):
+            yield Entry(kind, section, valid.name, revive(section.entry, valid.model), valid.node, valid.place)
 
 
-def check_patch(spec: Map, kinds: Kinds, problems: list[Problem]) -> None:
+def check_patch(spec: Map, vocabulary: Vocabulary, problems: list[Problem]) -> None:
     """A part of a spec: what is missing may come from elsewhere, and what holds a variable is not known yet."""
-    check_frame(spec, kinds, problems, _is_open)
-    check_removals(spec, kinds, problems)
-    for _, section, entries in _present(spec, kinds, problems):
-        model = model_of(section.entry)
-        for name, node in entries.present():
-            try:
-                model.model_validate(node.plain())
-            except ValidationError as error:
-                problems.extend(complaints(error, model, node, entries.keys[name], skip=_is_open))
+    check_frame(spec, vocabulary, problems, _may_be_mended)
+    check_removals(spec, vocabulary, problems)
+    models: dict[tuple[str, ...], type[BaseModel]] = {("apps",): AppUse, CHECKS: check_model(vocabulary.probes)}
+    for key, (_, section) in sections(vocabulary.kinds).items():
+        _check_map(key, spec, problems)
+        models[key,] = model_of(section.entry)
+    for path, model in models.items():
+        for _ in each(spec, path, model, problems, _may_be_mended):
+            pass
 
 
-def check_removals(spec: Map, kinds: Kinds, problems: list[Problem]) -> None:
+def check_removals(spec: Map, vocabulary: Vocabulary, problems: list[Problem]) -> None:
     """A null for a key that no model knows would be a mistype that nobody is told of."""
-    model = spec_model(kinds)
+    model = spec_model(vocabulary)
     for path, place in _removals(spec, ()):
         around = inside(model, path[:-1])
         if around is not None and inside(model, path) is None:
@@ -101,19 +99,20 @@ def _removals(node: Map, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...
             yield from _removals(value, (*path, key))
 
 
-def _is_open(error: Mapping[str, Any]) -> bool:
-    """Whether what is amiss may be mended by another layer, or by a variable's value."""
-    given = error["input"]
-    return error["type"] == "missing" or (isinstance(given, str) and "${" in given)
+def _may_be_mended(found: Mapping[str, Any]) -> bool:
+    """By another layer, or by a variable's value."""
+    return found["type"] == "missing" or is_open(found)
 
 
-def spec_model(kinds: Kinds) -> type[BaseModel]:
+def spec_model(vocabulary: Vocabulary) -> type[BaseModel]:
     """A whole Device spec as one model: for the schema, and for who asks what a key's default is."""
-    return _spec_model(tuple(section for _, section in sections(kinds).values()))
+    parts = tuple(section for _, section in sections(vocabulary.kinds).values())
+    return _spec_model(parts, check_model(vocabulary.probes))
 
 
 @cache
-def _spec_model(parts: tuple[Section, ...]) -> type[BaseModel]:
+def _spec_model(parts: tuple[Section, ...], check: type[CheckSpec]) -> type[BaseModel]:
+    health = with_checks(HealthSpec, check)
     fields: dict[str, Any] = {
         f"f_{section.key}": (
             dict[str, model_of(section.entry)],  # type: ignore[misc]  # a type made at run time
@@ -121,17 +120,16 @@ def _spec_model(parts: tuple[Section, ...]) -> type[BaseModel]:
         )
         for section in parts
     }
+    fields["apps"] = (dict[str, AppUse], Frame.model_fields["apps"])
+    fields["health"] = (health, health())
     return create_model("DeviceSpec", __base__=Frame, __doc__="What a device should be.", **fields)
 
 
-def _present(spec: Map, kinds: Kinds, problems: list[Problem]) -> Iterator[tuple[Kind, Section, Map]]:
-    for key, (kind, section) in sections(kinds).items():
-        node = spec.values.get(key)
-        if isinstance(node, Map):
-            yield kind, section, node
-        elif node is not None and (said := node.plain()) is not None:
-            hint = "a section maps names to entries"
-            problems.append(Problem(node.place, f"expected a map, got {say(said)}", hint))
+def _check_map(key: str, spec: Map, problems: list[Problem]) -> None:
+    node = spec.values.get(key)
+    if node is not None and not isinstance(node, Map) and (said := node.plain()) is not None:
+        hint = "a section maps names to entries"
+        problems.append(Problem(node.place, f"expected a map, got {say(said)}", hint))
 
 
 def _unknown(key: str, place: Place, known: Mapping[str, object]) -> Problem:

@@ -14,3 +14,9 @@ class Tree(Protocol):
 
     def read(self, path: str) -> bytes:
         """The content of what has a size."""
+
+    def is_folder(self, path: str) -> bool:
+        """Whether it is one itself: a link to one is none."""
+
+    def is_executable(self, path: str) -> bool:
+        """Whether it is a regular file that may be run."""

@@ -52,6 +52,15 @@ class Snapshot:
             raise NotFound(f"cannot read {path} of {self.revision.short}: it is no regular file")
         return content
 
+    def is_folder(self, path: str) -> bool:
+        entry = self._entry(path)
+        return not path or (entry is not None and entry.is_folder)
+
+    def is_executable(self, path: str) -> bool:
+        """Whether it is a regular file that may be run."""
+        entry = self._entry(path)
+        return entry is not None and entry.is_file and bool(entry.mode & 0o100)
+
     @property
     def _width(self) -> int:
         return len(self.revision.id)

@@ -45,6 +45,16 @@ class Worktree:
                 raise NotFound(f"cannot read {path}: it is no regular file", where=self._root)
             return self._read(descriptor, path)
 
+    def is_folder(self, path: str) -> bool:
+        with self._open(path) as descriptor:
+            return descriptor is not None and stat.S_ISDIR(os.fstat(descriptor).st_mode)
+
+    def is_executable(self, path: str) -> bool:
+        """Whether it is a regular file that may be run."""
+        with self._open(path) as descriptor:
+            mode = 0 if descriptor is None else os.fstat(descriptor).st_mode
+            return stat.S_ISREG(mode) and bool(mode & 0o100)
+
     def _size(self, descriptor: int, path: str) -> int | None:
         seen = os.fstat(descriptor)
         if not stat.S_ISREG(seen.st_mode):

@@ -14,10 +14,10 @@ from reconciler.core.inventory import Limits
 from reconciler.core.kind import Kind, Mistake, Section
 from reconciler.core.state import Mode as FileMode
 from reconciler.core.state import State
-from reconciler.kinds import discover
 from reconciler.language.expand import Facts, expand
 from reconciler.language.load import load
-from tests.language.trees import MemoryTree, device, expanded, layer
+from reconciler.language.vocabulary import Vocabulary
+from tests.language.trees import VOCABULARY, MemoryTree, device, expanded, layer
 
 FLEET = "apiVersion: reconciler/v1\nkind: Fleet\nmetadata: {{name: home}}\nspec: {{layers: [{}]}}\n"
 
@@ -218,12 +218,13 @@ def declare(name: str, entry: Rich, _material: object) -> RichState:
 
 
 RICH = Kind("rich", RichState, None, None, section=Section("richThings", Rich, declare))  # type: ignore[arg-type]
-KINDS = MappingProxyType({**discover(), "rich": RICH})
+KINDS = MappingProxyType({**VOCABULARY.kinds, "rich": RICH})
+RICH_VOCABULARY = Vocabulary(KINDS, VOCABULARY.probes)
 
 
 def rich(spec: str) -> Any:
     tree = MemoryTree({"devices/pi.yaml": device(spec)})
-    return expand(load(tree, DeviceName("pi")), KINDS, Facts("arm64"))
+    return expand(load(tree, DeviceName("pi")), RICH_VOCABULARY, Facts("arm64"))
 
 
 def test_an_entry_is_the_dataclass_that_its_kind_declares() -> None:

@@ -7,13 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.core.errors import NotFound
-from reconciler.kinds import discover
 from reconciler.language import yaml
 from reconciler.language.explain import DEFAULT, OVERRIDDEN, REMOVED, SET, explain
 from reconciler.language.render import render, to_yaml
 from reconciler.language.schema import schemas
 from reconciler.language.validate import validate
-from tests.language.trees import MemoryTree, device, expanded, layer
+from tests.language.trees import VOCABULARY, MemoryTree, device, expanded, layer
 
 REPO = {
     "layers/a.yaml": layer(
@@ -141,10 +140,17 @@ def test_what_is_rendered_reads_back_as_the_same_data(plain: dict[str, Any]) -> 
 
 
 def test_schemas_name_every_document() -> None:
-    made = schemas(discover())
-    assert set(made) == {"device.json", "layer.json", "fleet.json", "policy.json"}
+    made = schemas(VOCABULARY)
+    assert set(made) == {"device.json", "layer.json", "app.json", "fleet.json", "policy.json"}
     spec = made["device.json"]["properties"]["spec"]["anyOf"][0]["properties"]
-    assert set(spec) == {"mode", "drift", *(k.section.key for k in discover().values() if k.section)}
+    assert set(spec) == {
+        "mode",
+        "drift",
+        "windows",
+        "apps",
+        "health",
+        *(k.section.key for k in VOCABULARY.kinds.values() if k.section),
+    }
     assert all(schema["description"] for schema in made.values())
 
 
@@ -177,5 +183,5 @@ def test_what_validate_accepts_expand_can_expand(below: dict[str, Any], own: dic
         "layers/a.yaml": to_yaml({**head, "kind": "Layer", "metadata": {"name": "a"}, "spec": below}).encode(),
         "devices/pi.yaml": to_yaml({**head, "kind": "Device", "metadata": {"name": "pi"}, "spec": own}).encode(),
     }
-    if not validate(MemoryTree(files), discover()):
+    if not validate(MemoryTree(files), VOCABULARY):
         assert expanded(files).desired.device.text == "pi"

@@ -4,10 +4,9 @@ import pytest
 
 from reconciler.core.errors import HostileSource, InvalidDocuments, Rejected
 from reconciler.core.identity import DeviceName
-from reconciler.kinds import discover
 from reconciler.language.load import load, load_all
 from reconciler.language.validate import validate
-from tests.language.trees import MemoryTree, device, layer
+from tests.language.trees import VOCABULARY, MemoryTree, device, layer
 
 FLEET = "apiVersion: reconciler/v1\nkind: Fleet\nmetadata: {name: home}\nspec: {layers: []}\n"
 
@@ -77,19 +76,19 @@ def test_every_device_can_be_had() -> None:
 
 def test_validate_of_one_device_says_nothing_of_another() -> None:
     tree = MemoryTree({"devices/pi.yaml": device(), "devices/other.yaml": "a: ["})
-    assert validate(tree, discover(), DeviceName("pi")) == ()
-    assert len(validate(tree, discover())) == 1
+    assert validate(tree, VOCABULARY, DeviceName("pi")) == ()
+    assert len(validate(tree, VOCABULARY)) == 1
 
 
 def test_a_problem_of_a_layer_is_told_once_for_all_devices() -> None:
     files = {f"devices/d{i}.yaml": device(name=f"d{i}") for i in range(20)}
     tree = MemoryTree({**files, "layers/a.yaml": layer("a", "  filez: {}\n")})
-    assert len(validate(tree, discover())) == 1
+    assert len(validate(tree, VOCABULARY)) == 1
 
 
 def test_each_architecture_is_tried_where_it_matters() -> None:
     spec = "  files: {/etc/a: {source: 'bin/${device.arch}'}}\n"
     tree = MemoryTree({"devices/pi.yaml": device(spec), "bin/arm64": "x", "bin/amd64": "x"})
-    told = [str(problem) for problem in validate(tree, discover())]
+    told = [str(problem) for problem in validate(tree, VOCABULARY)]
     assert told == ["devices/pi.yaml:5:28: there is no file 'bin/armhf' in the repo (did you mean bin/arm64?)"]
-    assert validate(tree, discover(), arches=("arm64",)) == ()
+    assert validate(tree, VOCABULARY, arches=("arm64",)) == ()

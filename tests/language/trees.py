@@ -3,18 +3,27 @@
 from collections.abc import Mapping
 from textwrap import dedent
 
+from reconciler import kinds, probes
 from reconciler.core.identity import DeviceName
-from reconciler.kinds import discover
 from reconciler.language.expand import Expansion, Facts, expand
 from reconciler.language.load import load
+from reconciler.language.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary(kinds.discover(), probes.discover())
 
 
 class MemoryTree:
     """Files by path. A path in `others` is there, but is no regular file."""
 
-    def __init__(self, files: Mapping[str, bytes | str], others: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        files: Mapping[str, bytes | str],
+        others: frozenset[str] = frozenset(),
+        programs: frozenset[str] = frozenset(),
+    ) -> None:
         self._files = {path: text if isinstance(text, bytes) else dedent(text).encode() for path, text in files.items()}
         self._others = others
+        self._programs = programs
         self.seen: list[str] = []
 
     def names(self, folder: str = "") -> tuple[str, ...]:
@@ -31,6 +40,12 @@ class MemoryTree:
         self.seen.append(path)
         return self._files[path]
 
+    def is_folder(self, path: str) -> bool:
+        return any(other.startswith(f"{path}/") for other in (*self._files, *self._others))
+
+    def is_executable(self, path: str) -> bool:
+        return path in self._programs
+
 
 HEAD = "apiVersion: reconciler/v1\nkind: {}\nmetadata: {{name: {}}}\n"
 
@@ -46,4 +61,4 @@ def layer(name: str, spec: str, selector: str = "{}") -> str:
 
 
 def expanded(files: Mapping[str, bytes | str], name: str = "pi", arch: str = "arm64") -> Expansion:
-    return expand(load(MemoryTree(files), DeviceName(name)), discover(), Facts(arch))
+    return expand(load(MemoryTree(files), DeviceName(name)), VOCABULARY, Facts(arch))

@@ -12,12 +12,15 @@ from reconciler.source.worktree import Worktree
 def test_a_folder_reads_as_its_commit_does(origin, stream):
     (origin.path / "link").symlink_to("a")
     (origin.path / "out").symlink_to("/etc")
+    (origin.path / "run").write_text("#!/bin/sh\n")
+    (origin.path / "run").chmod(0o755)
     head = origin.commit({"a": "1", "d/b": "22", "d/e/c": "333"})
     snapshot, worktree = Snapshot(stream, head), Worktree(str(origin.path))
     folders = ["", "d", "d/e", "link", "out", "nope", "a", "..", "/", "d/", ".git", "d/../d"]
     assert [worktree.names(folder) for folder in folders] == [snapshot.names(folder) for folder in folders]
     files = [
         "a",
+        "run",
         "d/b",
         "d/e/c",
         "d",
@@ -36,6 +39,11 @@ def test_a_folder_reads_as_its_commit_does(origin, stream):
         "a/x",
     ]
     assert [worktree.size(file) for file in files] == [snapshot.size(file) for file in files]
+    for path in (*folders, *files):
+        assert worktree.is_folder(path) == snapshot.is_folder(path), path
+        assert worktree.is_executable(path) == snapshot.is_executable(path), path
+    assert snapshot.is_executable("run")
+    assert snapshot.is_folder("d/e")
     assert [worktree.read(file) for file in files[:3]] == [snapshot.read(file) for file in files[:3]]
 
 
