@@ -1,35 +1,31 @@
-"""Commands on a device: plan, sync, status, diff, history, rollback, resume."""
+"""Commands that change a device, and the one that says what they would change."""
 
+import re
 from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
 
 from reconciler.agent import command
-from reconciler.agent import publish as published
-from reconciler.agent.preview import drifts, preview
-from reconciler.cli.output import Form, Output, note, quiet, say, show_error, show_json, table
+from reconciler.agent.preview import Preview, preview
+from reconciler.cli.output import Form, Output, note, quiet, say, show_error, show_json, signed
 from reconciler.cli.session import Session
 from reconciler.core import render
-from reconciler.core.errors import BadSettings
+from reconciler.core.errors import BadSettings, SourceUnreachable
 from reconciler.core.identity import Revision
-from reconciler.core.pace import Hold, rfc3339
-from reconciler.core.plan import Action
+from reconciler.core.pace import Hold, HoldKind, rfc3339
 from reconciler.core.quantity import parse_duration
-from reconciler.store.generations import Record
+from reconciler.core.step import Action
 
 CHANGES = 2
 HELD = 3
+SHORT_ID = re.compile(r"[0-9a-f]{7,63}")
 
 
 def add_to(app: typer.Typer) -> None:
     app.command()(plan)
     app.command()(sync)
     app.command()(run)
-    app.command()(status)
-    app.command()(why)
-    app.command()(diff)
-    app.command()(history)
     app.command()(rollback)
     app.command()(suspend)
     app.command()(resume)
@@ -37,7 +33,9 @@ def add_to(app: typer.Typer) -> None:
 
 def plan(
     context: typer.Context,
-    ref: Annotated[str | None, typer.Option(metavar="R", help="A branch or commit, not the followed ref.")] = None,
+    ref: Annotated[
+        str | None, typer.Option(metavar="R", help="A branch or a whole commit id, not the followed ref.")
+    ] = None,
     output: Output = Form.TEXT,
 ) -> None:
     """Show what would change on this device now, in order, with diffs, risk and digest. Nothing is touched.
@@ -46,13 +44,13 @@ def plan(
     """
     session: Session = context.obj
     revision = _revision(ref)
-    seen = preview(session.parts(None if revision else ref), revision)
+    seen = _previewed(session, ref, revision)
     if output is Form.JSON:
         show_json(render.plan_to_json(seen.plan, seen.followed.head.commit, seen.diffs))
     else:
         say(f"{seen.plan.device} at {seen.followed.head.commit.short}: {render.clean(seen.followed.subject)}")
         for line in render.plan_to_text(seen.plan, seen.diffs):
-            say(line, **_style(line))
+            say(line, **signed(line))
         _say_holds(seen.holds)
     raise typer.Exit(1 if seen.plan.blocked else 0 if seen.plan.is_empty else CHANGES)
 
@@ -72,75 +70,6 @@ def run(context: typer.Context) -> None:
     session.become_agent()
 
 
-def status(context: typer.Context, output: Output = Form.TEXT) -> None:
-    """Show where the device stands, as of the last sync."""
-    session: Session = context.obj
-    document = published.status(session.parts())
-    if output is Form.JSON:
-        show_json(document)
-        return
-    applied, desired, resources = document["applied"], document["desired"], document["resources"]
-    say(f"{document['device']}: {document['phase']}", bold=True)
-    if desired:
-        say(f"  desired    {desired['commit'][:12]} on {desired['ref']}, fetched {desired['fetchedAt']}")
-    if applied["generation"] is not None:
-        say(f"  applied    {applied['commit'][:12]} as generation {applied['generation']}, {applied['at']}")
-    amiss = f"{resources['drifted']} drifted, {resources['failed']} failed"
-    say(f"  resources  {resources['converged']} of {resources['total']} converged, {amiss}")
-    for condition in document["conditions"]:
-        say(f"  {condition['type']:<10} {condition['status']:<8} {render.clean(condition['message'])}")
-    for hold in document["holds"]:
-        say(f"  held       {hold['kind']}: {render.clean(hold['reason'])} (since {hold['since']})")
-    for entry in document["quarantine"]:
-        say(f"  quarantine {entry['specDigest'][:19]}: {render.clean(entry['reason'])}")
-
-
-def why(context: typer.Context, output: Output = Form.TEXT) -> None:
-    """Say why the device does not change or is not well: which rule, since when, until when, what lifts it."""
-    session: Session = context.obj
-    reasons = command.reasons(session.parts())
-    if output is Form.JSON:
-        show_json([reason.to_json() for reason in reasons])
-        return
-    for reason in reasons:
-        say(render.clean(str(reason)))
-    if not reasons:
-        say("nothing holds it back")
-
-
-def diff(context: typer.Context, output: Output = Form.TEXT) -> None:
-    """Show drift: what is observed against what was applied.
-
-    Exit status: 0 none, 2 drift.
-    """
-    session: Session = context.obj
-    found, texts = drifts(session.parts())
-    if output is Form.JSON:
-        show_json([render.drift_to_json(drift, texts.get(drift.resource)) for drift in found])
-    else:
-        for drift in found:
-            for line in render.drift_to_text(drift, texts.get(drift.resource)):
-                say(line, **_style(line))
-        if not found:
-            say("no drift")
-    raise typer.Exit(CHANGES if found else 0)
-
-
-def history(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20,
-    output: Output = Form.TEXT,
-) -> None:
-    """List generations: commit, author, plan, result, duration."""
-    session: Session = context.obj
-    records = session.parts().store.generations.all()[:limit]
-    if output is Form.JSON:
-        show_json([_record_to_json(record) for record in records])
-        return
-    head = ("GENERATION", "COMMIT", "RESULT", "STARTED", "TOOK", "AUTHOR", "SUBJECT")
-    table(head, (_row(record) for record in records))
-
-
 def rollback(
     context: typer.Context,
     generation: Annotated[int | None, typer.Argument(min=1, help="By default the good one before.")] = None,
@@ -156,21 +85,28 @@ def rollback(
 
 def suspend(
     context: typer.Context,
+    app: Annotated[str | None, typer.Option(metavar="NAME", help="One app, not the whole device.")] = None,
     duration: Annotated[str | None, typer.Option("--for", metavar="2h", help="Until `resume` without it.")] = None,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Shown in status and why.")] = "suspended by an operator",
 ) -> None:
-    """Change nothing until it is resumed; drift is still reported."""
+    """Change nothing until it is resumed, of the device or of one app; drift is still reported.
+
+    What the repo asks for waits where it would change the app; the rest goes on.
+    """
     session: Session = context.obj
     limit = _duration(duration)
-    arguments = {"reason": reason, "seconds": limit.total_seconds() if limit is not None else None}
+    arguments = {"app": app, "reason": reason, "seconds": limit.total_seconds() if limit is not None else None}
     hold = command.do(session.parts(), "suspend", arguments, quiet)
     say(f"suspended until {hold['until'] or '`reconciler resume`'}")
 
 
-def resume(context: typer.Context) -> None:
+def resume(
+    context: typer.Context,
+    app: Annotated[str | None, typer.Option(metavar="NAME", help="Only what holds this app.")] = None,
+) -> None:
     """Lift what `suspend` and `rollback` hold; the next sync follows the repo again."""
     session: Session = context.obj
-    lifted = command.do(session.parts(), "resume", {}, quiet)["lifted"]
+    lifted = command.do(session.parts(), "resume", {"app": app}, quiet)["lifted"]
     for hold in lifted:
         say(f"lifted: {render.clean(hold['reason'])}")
     say("the next sync follows the repo" if lifted else "nothing was held")
@@ -182,6 +118,9 @@ def _teller(output: Form) -> command.Tell:
 
 
 def _tell(step: dict[str, Any]) -> None:
+    if "trial" in step:
+        note(f"  {render.clean(step['trial'])}")
+        return
     word = {"undone": "taken back"}.get(step["mark"], step["mark"])
     note(f"  {render.SIGN[Action(step['action'])]} {render.clean(step['resource'])} {step['action']}: {word}")
 
@@ -191,16 +130,23 @@ def _conclude(done: dict[str, Any], output: Form) -> None:
     if output is Form.JSON:
         show_json(done)
     else:
-        generation, resources = status["applied"]["generation"], status["resources"]
+        generation = status["applied"]["generation"]
         where = f"generation {generation}" if generation else "nothing applied"
-        counted = f"{resources['converged']} of {resources['total']} resources converged"
-        say(f"{done['result']}: {where}, {counted}", bold=True)
+        say(f"{done['result']}: {where}, {_counted(done)}", bold=True)
         for hold in status["holds"]:
             until = f" until {hold['until']}" if hold["until"] else ""
             say(f"held{until}: {render.clean(hold['reason'])}; {hold['lift']}", fg="yellow")
     if error:
         show_error(error["message"], error["where"], error["hint"], error["problems"])
     raise typer.Exit({"converged": 0, "held": HELD}.get(done["result"], 1))
+
+
+def _counted(done: dict[str, Any]) -> str:
+    """A device that is only observed may be far from what is asked for, and nothing is amiss."""
+    resources, count = done["status"]["resources"], len(done["changes"])
+    if any(hold["kind"] == HoldKind.OBSERVE for hold in done["status"]["holds"]):
+        return f"{count} change{'' if count == 1 else 's'} would be made" if count else "nothing would change"
+    return f"{resources['converged']} of {resources['total']} resources converged"
 
 
 def _say_holds(holds: tuple[Hold, ...]) -> None:
@@ -230,36 +176,11 @@ def _revision(ref: str | None) -> Revision | None:
         raise BadSettings(f"cannot plan this: {error}") from error
 
 
-def _style(line: str) -> dict[str, Any]:
-    match line.lstrip()[:1]:
-        case "+":
-            return {"fg": "green"}
-        case "-" | "×":
-            return {"fg": "red"}
-        case "~" | "!":
-            return {"fg": "yellow"}
-    return {}
-
-
-def _row(record: Record) -> tuple[str, ...]:
-    took = f"{(record.ended - record.started).total_seconds():.0f} s" if record.ended else "-"
-    started = rfc3339(record.started)
-    author = record.author.partition(" <")[0]
-    return (str(record.generation), record.commit.short, record.result, started, took, author, record.subject[:60])
-
-
-def _record_to_json(record: Record) -> dict[str, Any]:
-    return {
-        "generation": record.generation.number,
-        "commit": str(record.commit),
-        "author": record.author,
-        "signer": None,
-        "subject": record.subject,
-        "plan": str(record.plan),
-        "specDigest": str(record.digest),
-        "result": record.result,
-        "reason": record.reason,
-        "started": rfc3339(record.started),
-        "ended": rfc3339(record.ended) if record.ended else None,
-        "durationSeconds": (record.ended - record.started).total_seconds() if record.ended else None,
-    }
+def _previewed(session: Session, ref: str | None, revision: Revision | None) -> Preview:
+    try:
+        return preview(session.parts(None if revision else ref), revision)
+    except SourceUnreachable as failure:
+        if ref and SHORT_ID.fullmatch(ref):
+            whole = f"if {ref} is a commit, give its whole id: `git rev-parse {ref}` in the repo"
+            failure.hint = f"{failure.hint}; {whole}" if failure.hint else whole
+        raise

@@ -3,6 +3,7 @@
 Exit statuses are those of the contract; 1 is also a mistake on the command line, since 2 says "changes" and "drift".
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -12,12 +13,15 @@ import typer
 from typer.exceptions import TyperException
 
 from reconciler import __version__
-from reconciler.cli import device, documents, quarantine
-from reconciler.cli.output import note, show_failure
+from reconciler.cli import device, doctor, documents, health, look, quarantine, support
+from reconciler.cli.output import give_up, note, occupy, show_failure
 from reconciler.cli.session import Session
-from reconciler.core.errors import Failure
+from reconciler.core.errors import Denied, Failure
 
 INTERRUPTED = 130
+
+_NO_MORE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Without the name of a file, these are of a stream: what we write to files ourselves, the rims answer for."""
 
 app = typer.Typer(
     name="reconciler",
@@ -62,12 +66,19 @@ def globals_(
 
 documents.add_to(app)
 device.add_to(app)
+look.add_to(app)
 quarantine.add_to(app)
+doctor.add_to(app)
+health.add_to(app)
+support.add_to(app)
 
 
 def main() -> None:
     """Never returns."""
-    sys.exit(run(sys.argv[1:]))
+    occupy()
+    status = run(sys.argv[1:])
+    give_up()
+    sys.exit(status)
 
 
 def run(arguments: list[str]) -> int:
@@ -81,20 +92,37 @@ def run(arguments: list[str]) -> int:
         note("interrupted: nothing is lost, the next sync goes on from here")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except Failure as failure:
-        if is_debug:
-            traceback.print_exc()
-        show_failure(failure)
         return 1
     except Exception as fault:  # noqa: BLE001  # the last resort: a fault of ours is said in one line, too
         if is_debug:
             traceback.print_exc()
-        note(f"error: reconciler itself failed: {type(fault).__name__}: {fault}")
-        note("hint: run it again with --debug, and report what it prints")
+        _failed(fault, arguments)
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _failed(fault: Exception, arguments: list[str]) -> None:
+    if isinstance(fault, Failure):
+        fault.hint = _power(arguments) if _wants_power(fault) else fault.hint
+        show_failure(fault)
+    elif isinstance(fault, OSError) and fault.errno in _NO_MORE and fault.filename is None:
+        note(f"error: cannot write the result: {fault.strerror}")
+    else:
+        note(f"error: reconciler itself failed: {type(fault).__name__}: {fault}")
+        note("hint: run it again with --debug, and report what it prints")
+
+
+def _wants_power(failure: Failure) -> bool:
+    """Whether nothing is known but that somebody else may do it."""
+    is_denied = isinstance(failure, Denied) or isinstance(failure.__cause__, PermissionError)
+    is_unknown = failure.hint is None or failure.hint.startswith("run this as")
+    return is_denied and is_unknown and os.geteuid() != 0
+
+
+def _power(arguments: list[str]) -> str:
+    if any(argument.startswith("--root") for argument in arguments):
+        return "run this as the owner of the sandbox"
+    return "run this with `sudo`, or with `--root DIR` in a sandbox of your own"
 
 
 def _misused(misuse: TyperException) -> int:

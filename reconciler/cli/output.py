@@ -1,11 +1,15 @@
-"""What a person reads is in colour on a terminal only; what a script reads is JSON, alone on stdout."""
+"""What a person reads is in colour on a terminal only; what a script reads is JSON, alone on stdout.
+
+Either stream may be closed. What cannot be written to stdout is an error, what cannot be written beside it is not.
+"""
 
 import json
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -23,12 +27,13 @@ Output = Annotated[Form, typer.Option("--output", "-o", help="For people, or for
 
 def say(line: str = "", **style: Any) -> None:
     """A line to stdout; style only on a terminal that wants it."""
-    typer.echo(typer.style(line, **style) if style and _in_colour(sys.stdout.isatty()) else line)
+    typer.echo(typer.style(line, **style) if style and _in_colour(sys.stdout) else line)
 
 
 def note(line: str) -> None:
-    """A line beside the result: to stderr."""
-    typer.echo(line, err=True)
+    """A line beside the result: to stderr, where there is one that takes it."""
+    with suppress(OSError):
+        typer.echo(line, err=True)
 
 
 def show_json(data: Any) -> None:
@@ -42,6 +47,18 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:
     say("  ".join(name.ljust(width) for name, width in zip(head, widths, strict=True)).rstrip(), bold=True)
     for row in cells:
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def signed(line: str) -> dict[str, Any]:
+    """The style of a line of a plan or a diff, by the sign it begins with."""
+    match line.lstrip()[:1]:
+        case "+":
+            return {"fg": "green"}
+        case "-" | "×":
+            return {"fg": "red"}
+        case "~" | "!":
+            return {"fg": "yellow"}
+    return {}
 
 
 def quiet(_told: dict[str, Any]) -> None:
@@ -63,9 +80,30 @@ def show_error(message: str, where: str | None, hint: str | None, problems: Iter
         note(f"hint: {clean(hint)}")
 
 
+def occupy() -> None:
+    """A standard stream that is closed leads nowhere, rather than into the file that would be opened next."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free: this one
+            os.set_inheritable(opened, True)  # noqa: FBT003  # os calls it so
+
+
+def give_up() -> None:
+    """What a stream did not take is lost, so that the end of the process does not stumble over it again."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def _red(text: str) -> str:
-    return typer.style(text, fg="red", bold=True) if _in_colour(sys.stderr.isatty()) else text
+    return typer.style(text, fg="red", bold=True) if _in_colour(sys.stderr) else text
 
 
-def _in_colour(is_terminal: bool) -> bool:  # noqa: FBT001  # it is what it is asked about
+def _in_colour(stream: TextIO | None) -> bool:
+    is_terminal = stream is not None and stream.isatty()
     return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

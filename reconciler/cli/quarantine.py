@@ -9,6 +9,7 @@ from reconciler.agent.deed import quarantined, quarantined_to_json
 from reconciler.cli.output import Form, Output, quiet, say, show_json, table
 from reconciler.cli.session import Session
 from reconciler.core.pace import rfc3339
+from reconciler.core.render import clean
 
 Digest = Annotated[str, typer.Argument(help="The digest, or how it begins.")]
 
@@ -41,8 +42,13 @@ def show(context: typer.Context, digest: Digest, output: Output = Form.TEXT) -> 
     if output is Form.JSON:
         show_json(entry)
         return
+    evidence = entry.pop("evidence")
     for key, value in entry.items():
-        say(f"{key:<11} {value}")
+        say(f"{key:<11} {clean(value)}")
+    if evidence:
+        say("evidence")
+    for line in evidence:
+        say(f"  {clean(line)}")
 
 
 def clear(context: typer.Context, digest: Digest) -> None:

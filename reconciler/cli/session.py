@@ -21,7 +21,7 @@ class Session:
 
     def parts(self, ref: str | None = None) -> Parts:
         """An agent of this device. Raises BadSettings."""
-        settings = read(self.config, self._root(), os.environ)
+        settings = read(self.config, self.host(), os.environ)
         parts = assemble(replace(settings, ref=ref) if ref else settings)
         self.opened.append(parts)
         return parts
@@ -30,14 +30,15 @@ class Session:
         """This process gives way to one that carries nothing of the command line. Does not return."""
         self.parts()
         options = ["--config", self.config] if self.config else []
-        words = [sys.executable, "-P", "-m", "reconciler.agent", *options, self._root()]
+        words = [sys.executable, "-P", "-m", "reconciler.agent", *options, self.host()]
         os.execv(sys.executable, words)  # noqa: S606  # no shell is wanted
 
     def close(self) -> None:
         for parts in self.opened:
             parts.store.close()
 
-    def _root(self) -> str:
+    def host(self) -> str:
+        """The root under which every path of the device is. Raises BadSettings."""
         if self.root is None:
             return "/"
         try:

@@ -1,0 +1,1 @@
+"""What keeps an installation from working is found by looking at it, one check a fault, and said with its cure."""
