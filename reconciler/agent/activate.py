@@ -4,19 +4,24 @@ Before the first entry everything that recovery needs is on the disk; what we ar
 made; and how it ended is written in one go, so that journal, inventory, history and what is in force always agree.
 """
 
+from collections.abc import Callable
+
+from reconciler.agent import target as targets
+from reconciler.agent import versions
 from reconciler.agent.carry_out import Hands, Watch, carry_out, resume
 from reconciler.agent.observe import look_at, observe
 from reconciler.agent.parts import Parts
 from reconciler.agent.target import Target
-from reconciler.core.desired import Desired
+from reconciler.core.desired import App, Desired
 from reconciler.core.errors import Broken, InTheWay, Moved
-from reconciler.core.identity import Digest
+from reconciler.core.facts import Applied, Quarantined
+from reconciler.core.identity import Digest, Generation
 from reconciler.core.inventory import Inventory
 from reconciler.core.journal import Closed, Mark, Opened, Outcome, Progress, Purpose, advance
 from reconciler.core.observed import Observed
 from reconciler.core.plan import Plan, make, taken_on
 from reconciler.core.state import State
-from reconciler.core.status import Applied, Quarantined
+from reconciler.core.trial import Pending, Proven, Unproven
 from reconciler.store.generations import RUNNING, Record
 
 
@@ -24,6 +29,7 @@ def planned(parts: Parts, desired: Desired) -> tuple[Plan, Observed, Inventory]:
     """Raises Rejected where the plan is over the limits."""
     inventory = parts.store.inventory.load()
     observed = observe(desired, inventory, parts.kinds, parts.look())
+    parts.sight.see(desired, observed.states, parts.now())
     return make(desired, observed, inventory, parts.kinds), observed, inventory
 
 
@@ -44,29 +50,75 @@ def activate(parts: Parts, target: Target, watch: Watch) -> tuple[Plan, Progress
         raise InTheWay(f"cannot bring generation {target.generation}: {first.resource} is {first.reason}", hint=hint)
     object = _save(parts, target, plan)
     progress = _open(parts, target, plan, object, (observed, inventory))
-    return plan, _to_the_end(parts, progress, watch)
+
+    def load() -> Desired:
+        return target.desired
+
+    hands = _hands(parts, watch, load)
+    if target.purpose is not Purpose.REPAIR:
+        versions.begin(_released(target.desired, progress), hands.host, parts.now())
+    return plan, _to_the_end(parts, progress, hands, load)
 
 
 def go_on(parts: Parts, watch: Watch) -> Progress | None:
-    """A plan that an interrupted process left open is carried on to its end, whichever that is."""
+    """A plan that is on trial is looked at again, one that an interrupted process left open is carried on."""
     if not parts.store.journal.is_open():
         return None
     progress = parts.store.journal.progress()
     if progress is None or progress.closed is not None:
         return None
-    return _to_the_end(parts, resume(progress, _hands(parts, watch)), watch)
+    generation = progress.opened.generation
+
+    def load() -> Desired:
+        return _desired(parts, generation)
+
+    hands = _hands(parts, watch, load)
+    if not parts.trials.knows(progress):
+        progress = resume(progress, hands)
+    return _to_the_end(parts, progress, hands, load)
 
 
-def _to_the_end(parts: Parts, progress: Progress, watch: Watch) -> Progress:
-    progress, outcome = carry_out(progress, _hands(parts, watch))
+def supersede(parts: Parts, progress: Progress) -> None:
+    """What is on trial gives way to something newer: it is neither good nor bad, and stays until that comes."""
+    parts.trials.forget()
+    _close(parts, progress, Outcome.SUPERSEDED)
+
+
+def _to_the_end(parts: Parts, progress: Progress, hands: Hands, load: Callable[[], Desired]) -> Progress:
+    """Still open where it is on trial."""
+    progress, outcome = carry_out(progress, hands)
+    parts.sight.has_changed(progress)
+    if outcome is None:
+        return progress
+    parts.trials.forget()
     if progress.opened.purpose is Purpose.NEW:
         parts.store.sweep()
+    if progress.opened.purpose is not Purpose.REPAIR:
+        versions.end(_released(load(), progress), hands.host, outcome, parts.now())
     _close(parts, progress, outcome)
     return advance(progress, (Closed(outcome),))
 
 
-def _hands(parts: Parts, watch: Watch) -> Hands:
-    return Hands(parts.touch(), parts.kinds, parts.store.journal, watch)
+def _hands(parts: Parts, watch: Watch, load: Callable[[], Desired]) -> Hands:
+    """`load` gives the desired state of the plan, for what has to prove itself."""
+
+    def prove(progress: Progress) -> Pending | Proven | Unproven:
+        return parts.trials.prove(progress, load, parts.look(), parts.probes, parts.say)
+
+    return Hands(parts.touch(), parts.kinds, parts.store.journal, watch, prove)
+
+
+def _desired(parts: Parts, generation: Generation) -> Desired:
+    record = parts.store.generations.get(generation)
+    if record is None:
+        raise Broken(f"cannot go on with generation {generation}: history does not tell of it")
+    return parts.store.load_desired(record.desired)
+
+
+def _released(desired: Desired, progress: Progress) -> list[App]:
+    """The apps whose release the plan changes."""
+    changed = {step.resource for step in progress.steps}
+    return [app for app in desired.apps.values() if app.release in changed]
 
 
 def _save(parts: Parts, target: Target, plan: Plan) -> Digest:
@@ -138,6 +190,8 @@ def _close_generation(parts: Parts, progress: Progress, outcome: Outcome) -> Non
         raise Broken(f"cannot close generation {opened.generation}: history does not tell of it")
     if outcome is Outcome.CONVERGED:
         generations.apply(Applied(opened.generation, opened.commit, record.digest, parts.now()))
+        if opened.purpose is Purpose.ROLLBACK:
+            parts.store.holds.set(targets.rollback_hold(parts, opened.generation))
     if opened.purpose is Purpose.NEW and record.result == RUNNING:
         generations.end(opened.generation, str(outcome), fault.message if fault else None, parts.now())
         generations.forget_old()

@@ -13,6 +13,9 @@ from reconciler.core.errors import Broken, Failure
 
 T = TypeVar("T")
 
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
+
 
 def aside(work: Callable[[], T]) -> T:
     """What `work` gives, or the Failure it raises; both travel by pickle, between two of the same process's minds.
@@ -20,9 +23,11 @@ def aside(work: Callable[[], T]) -> T:
     Nothing that the child opens or changes in memory is seen here; what it writes to disk is. One thread only.
     """
     reading, writing = os.pipe()
+    parent = os.getpid()
     child = os.fork()
     if child == 0:
         os.close(reading)
+        _die_with(parent)
         _work(work, writing)
     os.close(writing)
     with open(reading, "rb") as answers:
@@ -34,6 +39,15 @@ def aside(work: Callable[[], T]) -> T:
     if isinstance(done, Failure):
         raise done
     return done
+
+
+def _die_with(parent: int) -> None:
+    """The lock that the parent holds is the child's too: nobody else gets it while a child works on for the dead."""
+    import ctypes  # noqa: PLC0415  # the parent does without
+
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _work(work: Callable[[], T], writing: int) -> None:

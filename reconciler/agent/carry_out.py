@@ -5,13 +5,14 @@ is it written that they happened.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
 from reconciler.agent.deadline import deadline
 from reconciler.agent.observe import see
-from reconciler.core.decide import Apply, Close, Rest, Turn, Undo, decide
-from reconciler.core.errors import CorruptStore, Failure, Transient
+from reconciler.core.decide import MAY_HAVE_HAPPENED, Apply, Close, Prove, Rest, Turn, Undo, decide
+from reconciler.core.errors import Broken, CorruptStore, Failure, Transient
 from reconciler.core.host import Host
 from reconciler.core.journal import (
     Begun,
@@ -22,6 +23,7 @@ from reconciler.core.journal import (
     Mark,
     Outcome,
     Progress,
+    Proved,
     Resumed,
     Stuck,
     Turned,
@@ -30,8 +32,9 @@ from reconciler.core.journal import (
     advance,
 )
 from reconciler.core.kind import Kinds
-from reconciler.core.plan import Step
 from reconciler.core.state import AnyState
+from reconciler.core.step import Step
+from reconciler.core.trial import Pending, Proven, Unproven
 
 Watch = Callable[[Step, Mark], None]
 """Told of each step as it comes along: for progress on a terminal, for logs."""
@@ -46,16 +49,17 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """All that carrying out a plan takes."""
+    """All that carrying out a plan takes; `prove` looks at what was brought, once."""
 
     host: Host
     kinds: Kinds
     ledger: Ledger
     watch: Watch
+    prove: Callable[[Progress], Pending | Proven | Unproven]
 
 
-def carry_out(progress: Progress, hands: Hands) -> tuple[Progress, Outcome]:
-    """From wherever the plan stands to the outcome with which it is to be closed.
+def carry_out(progress: Progress, hands: Hands) -> tuple[Progress, Outcome | None]:
+    """From wherever the plan stands to the outcome with which it is to be closed; None while it is on trial.
 
     Raises Transient where a step cannot be taken back for now: the plan stays open, and is gone on with next time.
     """
@@ -67,12 +71,27 @@ def carry_out(progress: Progress, hands: Hands) -> tuple[Progress, Outcome]:
                 progress = _undo(steps, progress, hands)
             case Turn(fault):
                 progress = _write((Turned(fault),), progress, hands)
+            case Prove():
+                verdict = hands.prove(progress)
+                if isinstance(verdict, Pending):
+                    return progress, None
+                progress = _judged(verdict, progress, hands)
             case Close(outcome):
                 return progress, outcome
             case Rest():
                 raise RuntimeError("a closed plan is not carried out")
             case unreachable:
                 assert_never(unreachable)
+
+
+def _judged(verdict: Proven | Unproven, progress: Progress, hands: Hands) -> Progress:
+    """Where nothing is left to leave, the end of the plan says that it was proven."""
+    if isinstance(verdict, Unproven):
+        fault = Fault("not-healthy", verdict.reason, evidence=verdict.trace)
+        return _write((Turned(fault),), progress, hands)
+    if progress.plan.farewell == len(progress.plan.waves):
+        return advance(progress, (Proved(),))
+    return _write((Proved(),), progress, hands)
 
 
 def resume(progress: Progress, hands: Hands) -> Progress:
@@ -96,6 +115,7 @@ def _apply(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress
 def _undo(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
     if any(progress.marks[step] is not Mark.UNDOING for step in steps):
         progress = _write((Undoing(steps),), progress, hands)
+    _still(steps, progress, hands)
     wanted = {step: progress.steps[step].before for step in steps}
     faults = _bring(wanted, progress, hands)
     for step, fault in faults.items():
@@ -104,6 +124,18 @@ def _undo(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
     stuck = (Stuck(step, fault) for step, fault in faults.items())
     undone = Undone(tuple(step for step in steps if step not in faults))
     return _told(steps, _write((undone, *stuck), progress, hands), hands)
+
+
+def _still(steps: tuple[int, ...], progress: Progress, hands: Hands) -> None:
+    """What runs on these is stopped before they are taken back, last started first; it is brought back after them."""
+    if any(progress.steps[step].runs for step in steps):
+        return
+    for index in reversed(range(len(progress.steps))):
+        step, mark = progress.steps[index], progress.marks[index]
+        still = hands.kinds[step.resource.kind].still
+        if still and step.runs and mark in MAY_HAVE_HAPPENED:
+            with suppress(Broken), deadline(hands.kinds[step.resource.kind].deadline, str(step.resource)):
+                still(step.resource.name, hands.host)  # what cannot be stopped says so when its own turn comes
 
 
 def _bring(wanted: Mapping[int, AnyState], progress: Progress, hands: Hands) -> dict[int, Fault]:
@@ -164,9 +196,10 @@ def _told(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
 
 
 def _clean(step: Step, hands: Hands) -> None:
-    place = hands.kinds[step.resource.kind].place(step.resource.name)
-    if place is not None:
-        hands.host.files.clean(place)
+    kind, name = hands.kinds[step.resource.kind], step.resource.name
+    place = kind.place(name)
+    for path in kind.touches(name) if kind.touches else (place,) if place else ():
+        hands.host.files.clean(path)
 
 
 def _fault(failure: Failure) -> Fault:

@@ -1,24 +1,30 @@
 """A command that changes something asks the running agent; with none it takes the one lock itself."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from reconciler import durable
-from reconciler.agent.deed import DEEDS, Arguments, Result
+from reconciler.agent.ask import AT_ONCE
+from reconciler.agent.deed import DEEDS, VERIFYING, Arguments, Result, go_on, look_again
 from reconciler.agent.main import prepare
 from reconciler.agent.parts import Parts
 from reconciler.agent.publish import status
 from reconciler.core.errors import Denied, InputOutput, Locked
 from reconciler.core.journal import Mark
-from reconciler.core.plan import Step
+from reconciler.core.step import Step
 from reconciler.core.why import Reason, why
 
 CONTROL = "control.sock"
 
+SETTLING_S = 10.0
+"""How long a command waits for what it changed to become well."""
+
 Tell = Callable[[dict[str, Any]], None]
-"""Told of each step as it comes along: `resource`, `action`, `mark`."""
+"""Told of each step as it comes along (`resource`, `action`, `mark`), and of a `trial` in words."""
 
 
 @contextmanager
@@ -48,7 +54,29 @@ def do(parts: Parts, verb: str, arguments: Arguments, tell: Tell) -> Result:
     if answer is not None:
         return answer
     with alone(parts, verb):
-        return DEEDS[verb](parts, arguments, lambda step, mark: tell(told(step, mark)))
+        return _to_the_end(replace(parts, say=lambda line: tell({"trial": line})), verb, arguments, tell)
+
+
+def _to_the_end(parts: Parts, verb: str, arguments: Arguments, tell: Tell) -> Result:
+    """What is on trial is waited for, and then, for a little while, what it has to become well again."""
+
+    def watch(step: Step, mark: Mark) -> None:
+        tell(told(step, mark))
+
+    done = DEEDS[verb](parts, arguments, watch)
+    while done.get("result") == VERIFYING:
+        time.sleep(done["wait"])
+        done = joined(done, go_on(parts, {}, watch))
+    end = time.monotonic() + SETTLING_S
+    while done.get("changes") and parts.checkup.is_settling(parts.look()) and time.monotonic() < end:
+        time.sleep(AT_ONCE.total_seconds())
+        done = {**done, "status": look_again(parts)}
+    return done
+
+
+def joined(before: Result, after: Result) -> Result:
+    """Of two passes of one command: all that was changed, and how it ended."""
+    return {**after, "changes": [*before["changes"], *(c for c in after["changes"] if c not in before["changes"])]}
 
 
 def told(step: Step, mark: Mark) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """One whole pass: finish what was begun, follow, choose, plan, carry out, report.
 
 Only one desired state can be new. Where it cannot be brought, for whatever reason, the last good one stays in force
-and is kept up in the same pass.
+and is kept up in the same pass. What was brought is on trial over several passes, unless something newer comes.
 """
 
 from contextlib import suppress
 from dataclasses import replace
 
 from reconciler.agent import target as targets
-from reconciler.agent.activate import activate, go_on, planned
+from reconciler.agent.activate import activate, go_on, planned, supersede
 from reconciler.agent.carry_out import Watch
 from reconciler.agent.follow import Followed, follow, still
 from reconciler.agent.parts import Parts
@@ -16,10 +16,11 @@ from reconciler.agent.report import Report, failure_of, tally
 from reconciler.agent.target import Target
 from reconciler.core.desired import Mode
 from reconciler.core.errors import Broken, Failure, Moved, Rejected, Transient
-from reconciler.core.journal import Outcome, Progress
+from reconciler.core.facts import Head
+from reconciler.core.journal import Outcome, Progress, Purpose
 from reconciler.core.pace import Hold, HoldKind
 from reconciler.core.plan import Plan
-from reconciler.core.status import Head
+from reconciler.core.probe import Finding
 
 TRIES = 3
 """Of one plan, on a device that changes while it is made."""
@@ -28,17 +29,53 @@ TRIES = 3
 def converge(parts: Parts, watch: Watch, known: Head | None = None) -> Report:
     """The caller holds the lock. What goes wrong is in the report. With a `known` head the repo is not asked."""
     try:
-        go_on(parts, watch)
+        begun = go_on(parts, watch)
         followed, failure = _followed(parts, known)
         holds = targets.holds(parts, followed)
-        if any(hold.kind is HoldKind.SUSPENDED for hold in holds):
+        if begun is not None and begun.closed is None and not _gives_way(parts, begun, followed, holds):
+            report = _on_trial(parts, begun)
+        elif any(hold.kind is HoldKind.SUSPENDED for hold in holds):
             report = _look_only(parts, followed)
         else:
             report, failure = _brought(parts, followed, failure, holds, watch)
+        failure = _told(begun) or failure
     except (Rejected, Transient, Broken) as broken:
         followed, holds, failure, report = None, parts.store.holds.all(), broken, Report()
     head = followed.head if followed else _last_head(parts)
-    return replace(report, head=head, failure=failure or report.failure, holds=_unique((*holds, *report.holds)))
+    whole = replace(report, head=head, failure=failure or report.failure, holds=_unique((*holds, *report.holds)))
+    return replace(whole, health=_health(parts, whole))
+
+
+def _gives_way(parts: Parts, begun: Progress, followed: Followed | None, holds: tuple[Hold, ...]) -> bool:
+    """Whether what is on trial was overtaken by what the repo asks for now."""
+    if followed is None or begun.opened.purpose is not Purpose.NEW or targets.is_held(parts, followed.desired, holds):
+        return False
+    record = parts.store.generations.get(begun.opened.generation)
+    if record is None or record.digest == followed.desired.digest:
+        return False
+    supersede(parts, begun)
+    return True
+
+
+def _on_trial(parts: Parts, begun: Progress) -> Report:
+    desired = parts.trials.desired(begun)
+    return Report(desired=desired, plan=begun.plan, is_on_trial=True, tally=tally(desired, begun.plan, begun))
+
+
+def _told(begun: Progress | None) -> Failure | None:
+    """That a plan failed is told by the pass in which it ended."""
+    if begun is None or begun.closed not in (Outcome.REVERTED, Outcome.STUCK):
+        return None
+    return failure_of(begun.plan, begun)
+
+
+def _health(parts: Parts, report: Report) -> tuple[Finding, ...]:
+    """Of what is in force; what is on trial is asked by its trial."""
+    if report.desired is None or report.is_on_trial:
+        return ()
+    if report.plan is not None and report.plan.steps:
+        parts.checkup.hurry(parts.look())
+    return parts.checkup.ask(report.desired.checks, parts.probes, parts.look(), parts.now())
 
 
 def _brought(
@@ -46,12 +83,12 @@ def _brought(
 ) -> tuple[Report, Failure | None]:
     new = targets.new(parts, followed, holds) if followed else None
     report = _bring(parts, new, watch) if new else None
-    if report is not None and report.failure is None:
+    if report is not None and (report.failure is None or report.is_on_trial):
         return report, failure
     if report is not None and parts.store.journal.is_open():
         # Its end could not be written: the next pass goes on with it, and nothing begins over it.
         return report, report.failure
-    return _keep_up(parts, followed, watch), report.failure if report else failure
+    return _keep_up(parts, followed, watch, holds), report.failure if report else failure
 
 
 def _look_only(parts: Parts, followed: Followed | None) -> Report:
@@ -65,12 +102,10 @@ def _look_only(parts: Parts, followed: Followed | None) -> Report:
 
 def roll_back(parts: Parts, number: int | None, watch: Watch) -> Report:
     """Goes to an earlier good generation, and holds there until an operator resumes. Raises UnknownGeneration."""
-    go_on(parts, watch)
-    target = targets.earlier(parts, number)
-    report = _bring(parts, target, watch)
-    if report.outcome is Outcome.CONVERGED:
-        with parts.store.transaction():
-            parts.store.holds.set(targets.rollback_hold(parts, target.generation))
+    begun = go_on(parts, watch)
+    if begun is not None and begun.closed is None:
+        supersede(parts, begun)
+    report = _bring(parts, targets.earlier(parts, number), watch)
     return replace(report, head=_last_head(parts), holds=parts.store.holds.all())
 
 
@@ -82,13 +117,13 @@ def _followed(parts: Parts, known: Head | None) -> tuple[Followed | None, Failur
         return None, failure
 
 
-def _keep_up(parts: Parts, followed: Followed | None, watch: Watch) -> Report:
+def _keep_up(parts: Parts, followed: Followed | None, watch: Watch, holds: tuple[Hold, ...]) -> Report:
     target = targets.in_force(parts, followed)
     if target is None:
         return Report()
     now = parts.now()
     alone = parts.flaps.holds(now)
-    report = _bring(parts, targets.leaving_alone(target, alone), watch)
+    report = _bring(parts, targets.leaving_alone(target, alone, holds), watch)
     if report.failure is None:
         targets.confirm(parts, target)
     parts.flaps.note(report.repaired, now)
@@ -108,12 +143,13 @@ def _bring(parts: Parts, target: Target, watch: Watch) -> Report:
     except (Rejected, Transient, Broken) as failure:
         return Report(desired=target.desired, failure=failure)
     outcome = progress.closed if progress else None
-    amiss = failure_of(plan, progress)
+    is_on_trial = progress is not None and outcome is None
     return Report(
         desired=target.desired,
         plan=plan,
         outcome=outcome,
-        failure=amiss,
+        failure=None if is_on_trial else failure_of(plan, progress),
+        is_on_trial=is_on_trial,
         repaired=tuple(step.resource for step in plan.steps),
         tally=tally(target.desired, plan, progress),
     )

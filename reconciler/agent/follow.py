@@ -12,9 +12,9 @@ from reconciler.agent.aside import aside
 from reconciler.agent.parts import Parts
 from reconciler.agent.settings import arch
 from reconciler.core.desired import Desired
-from reconciler.core.errors import CorruptStore
+from reconciler.core.errors import CorruptStore, HostileSource, Moved
+from reconciler.core.facts import Head
 from reconciler.core.identity import Digest, Revision
-from reconciler.core.status import Head
 from reconciler.source.git import Source
 from reconciler.store.floor import Floor
 
@@ -74,6 +74,7 @@ def _read(parts: Parts, source: Source, revision: Revision, *, keep: bool) -> Fo
     # Here, because most passes read nothing, and the language is most of the start-up time.
     from reconciler.language.expand import Facts, expand  # noqa: PLC0415
     from reconciler.language.load import load  # noqa: PLC0415
+    from reconciler.language.vocabulary import Vocabulary  # noqa: PLC0415
 
     floor = parts.store.floor.get()
     with source.open(revision, floor.commit if floor else None) as snapshot:
@@ -83,18 +84,33 @@ def _read(parts: Parts, source: Source, revision: Revision, *, keep: bool) -> Fo
         if keep and (floor is None or floor.commit != revision):
             with parts.store.transaction():
                 parts.store.floor.raise_to(Floor(revision, head.ref, author, commit.subject, parts.now()))
-        expansion = expand(load(snapshot, parts.settings.device), parts.kinds, Facts(arch()))
+        vocabulary = Vocabulary(parts.kinds, parts.probes)
+        expansion = expand(load(snapshot, parts.settings.device), vocabulary, Facts(arch()))
         desired = expansion.desired
         if not keep:
-            fresh = {digest: expansion.payload(digest) for digest in desired.payloads}
+            near = desired.payloads - desired.remotes.keys()
+            fresh = {digest: expansion.payload(digest) for digest in near}
             return Followed(head, desired, author, commit.subject, Material(parts, fresh))
         with parts.store.objects.batch():
             for digest in sorted(desired.payloads):
-                parts.store.objects.put((expansion.payload(digest),), digest)
+                if digest not in desired.remotes:
+                    parts.store.objects.put((expansion.payload(digest),), digest)
+                elif not parts.store.objects.has(digest):
+                    _download(parts, digest, desired.remotes[digest])
             object = parts.store.save_desired(desired)
         with parts.store.transaction():
             parts.store.floor.remember(_key(parts, revision), object)
         return Followed(head, desired, author, commit.subject, Material(parts))
+
+
+def _download(parts: Parts, digest: Digest, url: str) -> None:
+    """Into the batch of objects that is open. Raises Transient; what has another digest is not kept, either."""
+    parts.say(f"downloading {url.partition('?')[0]}")
+    try:
+        parts.store.objects.put(parts.fetch(url), digest)
+    except Moved as error:
+        hint, where = "check the sha256 in the desired state, or what the server gives", url.partition("?")[0]
+        raise HostileSource("cannot use a download: its sha256 is another", where=where, hint=hint) from error
 
 
 def _remembered(parts: Parts, revision: Revision) -> Desired | None:

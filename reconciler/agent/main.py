@@ -2,9 +2,11 @@
 
 import os
 import pwd
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from reconciler import kinds as kinds_folder
+from reconciler import probes as probes_folder
 from reconciler.agent.parts import Parts
 from reconciler.agent.settings import PREFIX, Settings
 from reconciler.core.errors import BadSettings, Broken, Denied
@@ -21,12 +23,15 @@ USER = "reconciler"
 
 def assemble(settings: Settings) -> Parts:
     kinds = kinds_folder.discover()
-    store = Store.at(settings.state, kinds)
+    probes = probes_folder.discover()
+    store = Store.at(settings.state, kinds, probes)
     return Parts(
         settings=settings,
         kinds=kinds,
+        probes=probes,
         store=store,
         source=lambda: _source(settings),
+        fetch=lambda url: _fetched(settings, url),
         touch=lambda: real.RealHost(settings.root, store.objects),
         look=lambda: real.RealView(settings.root),
         now=lambda: datetime.now(UTC).replace(microsecond=0),
@@ -53,6 +58,12 @@ def _source(settings: Settings) -> Source:
     remote, *mirrors = (Remote(url, settings.ref) for url in (settings.url, *settings.mirrors))
     access = Credentials(settings.credentials, settings.ssh_key, settings.known_hosts, settings.ca_file)
     return Source(remote, clone, lock, _identity(settings), mirrors=mirrors, credentials=access)
+
+
+def _fetched(settings: Settings, url: str) -> Iterator[bytes]:
+    from reconciler.source.download import fetch  # noqa: PLC0415  # few commits name anything that is far away
+
+    return fetch(url, _identity(settings))
 
 
 def _identity(settings: Settings) -> Identity | None:

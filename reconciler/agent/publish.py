@@ -9,7 +9,9 @@ from reconciler import __version__, durable
 from reconciler.agent.parts import Parts
 from reconciler.agent.report import Report, facts
 from reconciler.core.errors import Broken, Failure
-from reconciler.core.status import Facts, Head, project, with_holds
+from reconciler.core.facts import Facts, Head
+from reconciler.core.probe import Finding
+from reconciler.core.status import project, with_health, with_holds
 
 _MOMENTS = ("lastSync", "nextSync")
 
@@ -31,6 +33,11 @@ def publish_failure(parts: Parts, failure: Failure) -> None:
 def republish(parts: Parts) -> None:
     """What an operator changed shows at once, not with the next pass."""
     _write(parts, with_holds(status(parts), parts.store.holds.all(), parts.store.quarantine.all()))
+
+
+def republish_health(parts: Parts, health: tuple[Finding, ...]) -> dict[str, Any]:
+    """What was asked between two passes."""
+    return _write(parts, with_health(status(parts), health, parts.now()))
 
 
 def status(parts: Parts) -> dict[str, Any]:

@@ -3,14 +3,16 @@
 from dataclasses import dataclass, field
 
 from reconciler import __version__
+from reconciler.agent import versions
 from reconciler.agent.parts import Parts
 from reconciler.core.desired import Desired
 from reconciler.core.errors import Broken, Failure, InTheWay, Transient
+from reconciler.core.facts import AppStatus, Facts, Head, Tally
 from reconciler.core.identity import ResourceId
 from reconciler.core.journal import Fault, Mark, Outcome, Progress
 from reconciler.core.pace import Hold
 from reconciler.core.plan import Plan
-from reconciler.core.status import Facts, Head, Tally
+from reconciler.core.probe import Finding
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Report:
     holds: tuple[Hold, ...] = ()
     repaired: tuple[ResourceId, ...] = ()
     tally: Tally = field(default_factory=Tally)
+    is_on_trial: bool = False
+    health: tuple[Finding, ...] = ()
 
 
 def facts(parts: Parts, report: Report) -> Facts:
@@ -44,13 +48,27 @@ def facts(parts: Parts, report: Report) -> Facts:
         tally=report.tally,
         holds=report.holds,
         quarantine=parts.store.quarantine.all(),
+        on_trial=report.is_on_trial,
+        health=report.health,
+        apps=_apps(parts, report.desired),
     )
+
+
+def _apps(parts: Parts, desired: Desired | None) -> dict[str, AppStatus]:
+    files, found = parts.look().files, {}
+    for name, app in (desired.apps if desired else {}).items():
+        told = versions.read(files, app) or {}
+        update = told.get("last_update")
+        version, good = told.get("current_version"), told.get("previous_good_version")
+        found[name] = AppStatus(version, good, update if isinstance(update, dict) else None)
+    return found
 
 
 def failure_of(plan: Plan, progress: Progress | None) -> Failure | None:
     """Of a plan that was carried out, or was empty."""
     if progress is None or progress.closed is Outcome.CONVERGED:
-        return InTheWay(f"cannot bring {blocked(plan)}") if plan.blocked else None
+        hint = "move away what is there, or take the resource out of the desired state"
+        return InTheWay(f"cannot bring {blocked(plan)}", hint=hint) if plan.blocked else None
     fault = progress.turned or next(iter(progress.faults.values()), Fault("failed", "a step failed"))
     family: type[Failure] = Transient if fault.transient else Broken
     if progress.closed is Outcome.FAILED:

@@ -6,39 +6,35 @@ says nothing but "look": what is to be done follows from what is seen. At rest n
 
 import asyncio
 import os
-import random
 import signal
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Any
 
-from reconciler.agent.command import CONTROL, alone, told
+from reconciler.agent.command import CONTROL, alone, joined, told
 from reconciler.agent.converge import converge
-from reconciler.agent.deed import DEEDS, Result, concluded
+from reconciler.agent.deed import DEEDS, VERIFYING, Result, concluded
 from reconciler.agent.ipc import Door, Say, Verb
 from reconciler.agent.log import Logger
+from reconciler.agent.looking import looking
 from reconciler.agent.parts import Parts
+from reconciler.agent.publish import republish_health
 from reconciler.agent.report import Report
+from reconciler.agent.rhythm import Rhythm
 from reconciler.agent.settings import under
 from reconciler.agent.watch import Watcher
+from reconciler.core.desired import DRIFT_INTERVAL
 from reconciler.core.errors import Broken, Failure
+from reconciler.core.facts import Head
 from reconciler.core.journal import Mark
 from reconciler.core.pace import HoldKind, in_force
-from reconciler.core.plan import Step
-from reconciler.core.status import Head
-
-JITTER = 0.1
-"""Of a wait, either way: a fleet does not knock all at once."""
+from reconciler.core.probe import Finding, Health
+from reconciler.core.step import Step
 
 GATHER = timedelta(milliseconds=5)
 """Changes that come together are looked at together; wakes in a row that gave nothing to do are gathered longer."""
-
-FULL_LOOK = timedelta(minutes=10)
-"""How often everything is looked at, besides events; the interval itself where the kernel has no watches left."""
-
-FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=1), timedelta(minutes=10)
 
 
 class Stop(BaseException):
@@ -54,22 +50,23 @@ class Agent:
 
     parts: Parts
     log: Logger
+    rhythm: Rhythm
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     watcher: Watcher = field(default_factory=Watcher)
     report: Report = field(default_factory=Report)
     refs: list[str] = field(default_factory=list)
-    looked: datetime | None = None
-    failures: int = 0
     idle_wakes: int = 0
     asks_repo: bool = True
     slept: bool = False
+    waiting: list[asyncio.Future[Result]] = field(default_factory=list)
+    listeners: list[Say] = field(default_factory=list)
     is_working: bool = False
     is_stopping: bool = False
 
     async def run(self) -> None:
         """Until it is stopping. The caller holds the lock."""
-        door = self._control()
-        server = await door.open()
+        doors = (self._control(), looking(self.parts, self.look_anew))
+        servers = [await door.open() for door in doors]
         watching = asyncio.create_task(self._watch())
         try:
             while not self.is_stopping:
@@ -77,8 +74,9 @@ class Agent:
                 await self._rest()
         finally:
             watching.cancel()
-            server.close()
-            door.close()
+            for server, door in zip(servers, doors, strict=True):
+                server.close()
+                door.close()
             self.watcher.close()
             self.parts.store.close()
 
@@ -86,41 +84,75 @@ class Agent:
         """One whole look, and what follows from it."""
         self.wake.clear()
         self.is_working = True
-        known = None if self.asks_repo or self.failures else self.report.head
+        known = None if self.asks_repo or self.rhythm.failures else self.report.head
         self.asks_repo = False
+        before = self.report.health
         try:
             self.report = self._converged(known)
             done = concluded(self.parts, self.report)
         finally:
             self.is_working = False
-        self.looked = self.parts.now()
-        self.failures = self.failures + 1 if self.report.failure else 0
+        self.rhythm.has_looked(failed=self.report.failure is not None)
+        if known is None:
+            self.rhythm.has_polled()
         self.idle_wakes = 0 if done["changes"] or self.slept else self.idle_wakes + 1
         self.slept = False
         self._tell(done)
+        self._tell_health(before, self.report.health)
         self._watch_what_is_managed()
+        if not self.report.is_on_trial:
+            self._answer(done)
         return done
+
+    def _answer(self, done: Result) -> None:
+        """To those who wait for the end of a trial."""
+        for future in self.waiting:
+            if not future.done():
+                future.set_result(done)
+        self.waiting.clear()
 
     async def _rest(self) -> None:
         """Until something wants a look; a poll that finds the head where it was is no reason for one."""
-        while True:
+        while not self.wake.is_set():
             try:
-                await asyncio.wait_for(self.wake.wait(), self._wait().total_seconds())
+                await asyncio.wait_for(self.wake.wait(), self._wait())
             except TimeoutError:
-                self.slept = self.asks_repo = True
-                if self._is_due() or self._has_moved():
+                if self._wants_a_look():
                     return
-            else:
-                await asyncio.sleep((GATHER * 2 ** min(self.idle_wakes, 8)).total_seconds())
-                return
+        await asyncio.sleep((GATHER * 2 ** min(self.idle_wakes, 8)).total_seconds())
+
+    def _wants_a_look(self) -> bool:
+        """After a wait that nothing ended."""
+        self.slept = True
+        if self.rhythm.poll_in() <= 0:
+            self.asks_repo = True
+            self.rhythm.has_polled()
+            if self._is_due() or self._has_moved():
+                return True
+            self.asks_repo = False
+        if self.report.is_on_trial or self._has_hold_ended():
+            return True
+        self._ask_checks()
+        return False
+
+    def _wait(self) -> float:
+        """Seconds until something is due."""
+        if self.report.is_on_trial:
+            return min(self.parts.trials.wait().total_seconds(), max(self.rhythm.poll_in(), 0.0))
+        waits = [self.rhythm.poll_in()]
+        checks = self.report.desired.checks if self.report.desired else ()
+        check_in = self.parts.checkup.next_in(checks, self.parts.look()) if checks else None
+        if check_in is not None:
+            waits.append(check_in.total_seconds())
+        ends = [(hold.until - self.parts.now()).total_seconds() for hold in self.report.holds if hold.until]
+        return max(min([*waits, *(max(end, 1.0) for end in ends)]), 0.0)
 
     def _is_due(self) -> bool:
-        """Whether to look although nothing is known to have happened."""
-        if self.failures or self.watcher.is_blind or self.looked is None:
-            return True
-        held = len(in_force(self.report.holds, self.parts.now())) < len(self.report.holds)
-        since = self.parts.now() - self.looked
-        return held or since >= FULL_LOOK or since < timedelta(0)
+        full = self.report.desired.drift_interval if self.report.desired else DRIFT_INTERVAL
+        return self.watcher.is_blind or self.rhythm.is_stale(full)
+
+    def _has_hold_ended(self) -> bool:
+        return len(in_force(self.report.holds, self.parts.now())) < len(self.report.holds)
 
     def _has_moved(self) -> bool:
         try:
@@ -129,13 +161,24 @@ class Agent:
             return True  # the pass will say so
         return self.report.head is None or head != self.report.head.commit
 
-    def _wait(self) -> timedelta:
-        wait = self.parts.settings.interval
-        if self.failures:
-            wait = min(wait, LONGEST_RETRY, FIRST_RETRY * 2 ** min(self.failures - 1, 16))
-        ends = [hold.until - self.parts.now() for hold in self.report.holds if hold.until]
-        wait = max(min([wait, *ends]), FIRST_RETRY)
-        return wait * random.uniform(1, 1 + JITTER)  # noqa: S311  # nobody's secret
+    def _ask_checks(self) -> None:
+        """Those that are due; nothing else is looked at, and nothing is written where all is as it was."""
+        checks = self.report.desired.checks if self.report.desired else ()
+        if not checks:
+            return
+        health = self.parts.checkup.ask(checks, self.parts.probes, self.parts.look(), self.parts.now())
+        if health != self.report.health:
+            before, self.report = self.report.health, replace(self.report, health=health)
+            republish_health(self.parts, health)
+            self._tell_health(before, health)
+
+    def _tell_health(self, before: tuple[Finding, ...], now: tuple[Finding, ...]) -> None:
+        """What came to something else."""
+        known = {finding.check: finding.verdict.health for finding in before}
+        for finding in now:
+            if known.get(finding.check, Health.OK) is not finding.verdict.health:
+                said = {"check": finding.check, "health": str(finding.verdict.health)}
+                self.log.warning("health_changed", **said, message=finding.verdict.message)
 
     def _converged(self, known: Head | None) -> Report:
         """A fault of ours is told like any other failure, and does not end the agent."""
@@ -145,6 +188,12 @@ class Agent:
             self.log.exception("pass_crashed")
             return Report(failure=Broken(f"cannot end this pass: {type(error).__name__}: {error}"))
 
+    def trial(self, line: str) -> None:
+        """Of what is on trial, in words."""
+        self.log.info("trial", said=line)
+        for say in self.listeners:
+            say({"trial": line})
+
     def _step_ended(self, step: Step, mark: Mark) -> None:
         self.log.info("step_ended", **told(step, mark))
 
@@ -152,7 +201,7 @@ class Agent:
         failure, generation = self.report.failure, done["status"]["applied"]["generation"]
         if failure:
             self.log.error("pass_failed", code=failure.code, error=str(failure), hint=failure.hint)
-        elif done["changes"]:
+        elif done["changes"] and not self.report.is_on_trial:
             self.log.info("pass_ended", result=done["result"], changes=len(done["changes"]), generation=generation)
         for hold in self.report.holds:
             if hold.kind is HoldKind.FLAPPING:
@@ -190,15 +239,26 @@ class Agent:
             self.log.info("asked", verb=verb)
             self.is_working = True
             try:
-                return DEEDS[verb](self.parts, arguments, lambda step, mark: say(told(step, mark)))
+                done = DEEDS[verb](self.parts, arguments, lambda step, mark: say(told(step, mark)))
             except Stop as stop:
                 raise Broken("cannot finish this now: the agent was stopped", hint="it goes on when it runs") from stop
             finally:
                 self.is_working = False
-                self.failures = 0
+                self.rhythm.failures = 0
                 self.look_anew()
+            return joined(done, await self._end_of_trial(say)) if done.get("result") == VERIFYING else done
 
         return do
+
+    async def _end_of_trial(self, say: Say) -> Result:
+        """How the pass ended in which what is on trial proved itself, or did not."""
+        end: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.waiting.append(end)
+        self.listeners.append(say)
+        try:
+            return await end
+        finally:
+            self.listeners.remove(say)
 
 
 def run(parts: Parts, log: Logger) -> None:
@@ -206,7 +266,9 @@ def run(parts: Parts, log: Logger) -> None:
     with alone(parts, "run"):
         log.info("agent_started", device=str(parts.settings.device), repo=parts.settings.url)
         with suppress(Stop):
-            asyncio.run(_until_stopped(Agent(parts, log)))
+            agent = Agent(parts, log, Rhythm(parts.settings.interval))
+            agent.parts = replace(parts, say=agent.trial)
+            asyncio.run(_until_stopped(agent))
         log.info("agent_stopped")
 
 

@@ -36,6 +36,9 @@ _KNOWN = {
     "logLevel": str,
 }
 _LATER = ("trust", "listen")
+_SORTS = {str: "a string", list: "a list", dict: "a map", int: "a number", float: "a number", bool: "true or false"}
+"""What was given is named by its sort: it may hold a password."""
+
 _ARCHES = {"aarch64": "arm64", "arm64": "arm64", "armv7l": "armhf", "armv6l": "armhf", "x86_64": "amd64"}
 
 
@@ -154,7 +157,7 @@ def _flat(data: Mapping[str, Any], path: str, above: str = "") -> Iterator[tuple
             yield name, value
         elif value is not None:
             what = "a list of strings" if _KNOWN[name] is list else "a string"
-            raise BadSettings(f"cannot use {name}: it is {what}, not {value!r}", where=path)
+            raise BadSettings(f"cannot use {name}: it is {what}, not {_SORTS.get(type(value), 'that')}", where=path)
 
 
 def _is_one(sort: type, value: object) -> bool:

@@ -3,17 +3,20 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from reconciler.agent.follow import Followed
 from reconciler.agent.parts import Parts
 from reconciler.core.desired import Desired, Mode, canonical
 from reconciler.core.errors import Broken, UnknownGeneration
+from reconciler.core.facts import Applied, Quarantined
 from reconciler.core.identity import Digest, Generation, ResourceId, Revision
 from reconciler.core.inventory import Limits
 from reconciler.core.journal import Outcome, Purpose
-from reconciler.core.pace import Due, Hold, HoldKind, pace
+from reconciler.core.pace import Due, Hold, HoldKind, pace, rfc3339
 from reconciler.core.pace import in_force as in_force_now
-from reconciler.core.status import Applied, Quarantined
+from reconciler.core.state import State
+from reconciler.core.window import is_plausible, shut
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +34,21 @@ class Target:
 def new(parts: Parts, followed: Followed, holds: Iterable[Hold]) -> Target | None:
     """What the head asks for; None where that is in force, or a hold keeps it away."""
     desired, applied = followed.desired, parts.store.generations.applied()
-    if not isinstance(pace(holds, parts.now()), Due) or (applied and applied.digest == desired.digest):
+    if applied and applied.digest == desired.digest:
+        return None
+    if is_held(parts, desired, holds):
         return None
     newest = parts.store.generations.newest()
     number = newest.generation.number if newest else 0
     is_again = newest is not None and newest.digest == desired.digest
     generation = Generation(number if is_again else number + 1)
     return Target(desired, generation, Purpose.NEW, followed.head.commit, followed.author, followed.subject)
+
+
+def is_held(parts: Parts, desired: Desired, holds: Iterable[Hold]) -> bool:
+    """Whether something keeps this desired state away; an app that is held keeps away only what changes it."""
+    against = [hold for hold in holds if hold.kind is not HoldKind.APP or _touches(parts, desired, hold.subject)]
+    return not isinstance(pace(against, parts.now()), Due)
 
 
 def in_force(parts: Parts, followed: Followed | None) -> Target | None:
@@ -52,13 +63,16 @@ def in_force(parts: Parts, followed: Followed | None) -> Target | None:
     return Target(_as_applied(parts, applied), applied.generation, Purpose.REPAIR, applied.commit)
 
 
-def leaving_alone(target: Target, flapping: Collection[ResourceId]) -> Target:
-    """The same, but that drift of these is only reported."""
-    resources = dict(target.desired.resources)
-    for id in flapping:
-        if id in resources:
-            resources[id] = replace(resources[id], rule=Mode.OBSERVE)
-    return replace(target, desired=replace(target.desired, resources=resources)) if flapping else target
+def leaving_alone(target: Target, flapping: Collection[ResourceId], holds: Iterable[Hold] = ()) -> Target:
+    """The same, but that drift of these, and of apps that are held, is only reported."""
+    apps = {hold.subject for hold in holds if hold.kind is HoldKind.APP}
+    if not flapping and not apps:
+        return target
+    resources = {
+        id: replace(resource, rule=Mode.OBSERVE) if id in flapping or resource.app in apps else resource
+        for id, resource in target.desired.resources.items()
+    }
+    return replace(target, desired=replace(target.desired, resources=resources))
 
 
 def earlier(parts: Parts, number: int | None) -> Target:
@@ -80,10 +94,46 @@ def earlier(parts: Parts, number: int | None) -> Target:
 
 
 def holds(parts: Parts, followed: Followed | None) -> tuple[Hold, ...]:
-    """Those that an operator set, and the one that quarantine is."""
-    barred = parts.store.quarantine.get(followed.desired.digest) if followed else None
+    """Those that an operator set, and what keeps the head of the repo away: quarantine, a window, a clock."""
     held = in_force_now(parts.store.holds.all(), parts.now())
-    return (*held, *((_quarantine_hold(barred),) if barred else ()))
+    if followed is None:
+        return held
+    barred = parts.store.quarantine.get(followed.desired.digest)
+    if barred:
+        return (*held, _quarantine_hold(barred))
+    waits = _window_hold(parts, followed)
+    return (*held, *((waits,) if waits else ()))
+
+
+def _window_hold(parts: Parts, followed: Followed) -> Hold | None:
+    """Of a change that is asked for; what is in force is kept up at any time, and the first one waits for nothing."""
+    windows, applied, now = followed.desired.windows, parts.store.generations.applied(), parts.now()
+    if not windows or applied is None or applied.digest == followed.desired.digest:
+        return None
+    floor = parts.store.floor.get()
+    if not is_plausible(now, floor.at if floor else None):
+        reason = f"the clock says {rfc3339(now)}, which cannot be: no window can be told by it"
+        return Hold(HoldKind.CLOCK, reason, now, "set the clock (`timedatectl set-ntp true`)")
+    closed = shut(windows, {zone: ZoneInfo(zone) for zone in windows.zones}, now)
+    if closed is None:
+        return None
+    since = floor.at if floor else now
+    return Hold(HoldKind.WINDOW, closed.reason, since, "wait, or change `windows` in the desired state", closed.until)
+
+
+def _touches(parts: Parts, desired: Desired, app: str) -> bool:
+    """Whether it asks for something else of the app than what is in force."""
+    applied = parts.store.generations.applied()
+    before = _of_app(_as_applied(parts, applied), app) if applied else {}
+    return before != _of_app(desired, app)
+
+
+def _of_app(desired: Desired, app: str) -> dict[ResourceId, State]:
+    return {id: resource.state for id, resource in desired.resources.items() if resource.app == app}
+
+
+def app_hold(parts: Parts, app: str, reason: str, until: datetime | None) -> Hold:
+    return Hold(HoldKind.APP, f"{app}: {reason}", parts.now(), f"`reconciler resume --app {app}`", until, app)
 
 
 def observe_hold(parts: Parts) -> Hold:

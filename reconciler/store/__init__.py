@@ -10,6 +10,7 @@ from reconciler.core.desired import Desired, canonical
 from reconciler.core.errors import CorruptStore
 from reconciler.core.identity import Digest
 from reconciler.core.kind import Kinds
+from reconciler.core.probe import Probes
 from reconciler.store.database import Database
 from reconciler.store.floor import Floors
 from reconciler.store.generations import Generations
@@ -24,6 +25,7 @@ from reconciler.store.quarantine import Quarantine
 class Store:
     database: Database
     kinds: Kinds
+    probes: Probes
     objects: Objects
     journal: Journal
     generations: Generations
@@ -33,12 +35,13 @@ class Store:
     holds: Holds
 
     @classmethod
-    def at(cls, folder: str, kinds: Kinds) -> "Store":
+    def at(cls, folder: str, kinds: Kinds, probes: Probes) -> "Store":
         """Nothing is opened or made until it is used."""
         database = Database(os.path.join(folder, "state.db"))
         return cls(
             database=database,
             kinds=kinds,
+            probes=probes,
             objects=Objects(os.path.join(folder, "objects")),
             journal=Journal(database, kinds),
             generations=Generations(database),
@@ -61,7 +64,7 @@ class Store:
     def load_desired(self, object: Digest) -> Desired:
         """Raises CorruptStore where it is damaged, or of another format."""
         try:
-            return Desired.from_json(json.loads(b"".join(self.objects.open(object))), self.kinds)
+            return Desired.from_json(json.loads(b"".join(self.objects.open(object))), self.kinds, self.probes)
         except (ValueError, KeyError, TypeError) as error:
             hint = "push any commit: it is made anew"
             raise CorruptStore(f"cannot read a stored desired state: {error}", hint=hint) from error

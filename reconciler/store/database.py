@@ -13,7 +13,7 @@ from typing import Any
 from reconciler import durable
 from reconciler.core.errors import Broken, CorruptStore, Denied, Failure, ForeignFormat, InputOutput, NoRoom
 
-FORMAT = 1
+FORMAT = 2
 BUSY_MS = 5000
 
 _SCHEMA = """
@@ -31,10 +31,22 @@ CREATE TABLE floor (only INTEGER PRIMARY KEY CHECK (only = 1), "commit" TEXT NOT
     author TEXT NOT NULL, subject TEXT NOT NULL, at TEXT NOT NULL) STRICT;
 CREATE TABLE expanded (only INTEGER PRIMARY KEY CHECK (only = 1), key TEXT NOT NULL, desired TEXT NOT NULL) STRICT;
 CREATE TABLE quarantine (digest TEXT PRIMARY KEY, "commit" TEXT NOT NULL, code TEXT NOT NULL, message TEXT NOT NULL,
-    at TEXT NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE hold (kind TEXT PRIMARY KEY, reason TEXT NOT NULL, since TEXT NOT NULL, lift TEXT NOT NULL,
-    until TEXT) STRICT, WITHOUT ROWID;
+    at TEXT NOT NULL, evidence TEXT NOT NULL DEFAULT '[]') STRICT, WITHOUT ROWID;
+CREATE TABLE hold (kind TEXT NOT NULL, subject TEXT NOT NULL, reason TEXT NOT NULL, since TEXT NOT NULL,
+    lift TEXT NOT NULL, until TEXT, PRIMARY KEY (kind, subject)) STRICT, WITHOUT ROWID;
 """
+
+_UPGRADES = {
+    1: """
+ALTER TABLE quarantine ADD COLUMN evidence TEXT NOT NULL DEFAULT '[]';
+ALTER TABLE hold RENAME TO hold_1;
+CREATE TABLE hold (kind TEXT NOT NULL, subject TEXT NOT NULL, reason TEXT NOT NULL, since TEXT NOT NULL,
+    lift TEXT NOT NULL, until TEXT, PRIMARY KEY (kind, subject)) STRICT, WITHOUT ROWID;
+INSERT INTO hold SELECT kind, '', reason, since, lift, until FROM hold_1;
+DROP TABLE hold_1;
+""",
+}
+"""By the format that each of them takes to the next one."""
 
 _CAUSES: dict[int, tuple[type[Failure], str]] = {
     sqlite3.SQLITE_FULL: (NoRoom, "free some space"),
@@ -106,6 +118,8 @@ class Database:
                 return self._writer()
             else:
                 self._connection = _connect(f"file:{_quote(self.path)}?mode=ro")
+                if _format(self._connection) in _UPGRADES:
+                    return self._writer()
                 _check_format(self._connection, self.path)
         return self._connection
 
@@ -124,8 +138,11 @@ class Database:
         connection = _connect(f"file:{_quote(self.path)}?mode=rw")
         connection.execute("PRAGMA journal_mode=TRUNCATE")
         connection.execute("PRAGMA synchronous=FULL")
-        if connection.execute("PRAGMA user_version").fetchone() == (0,):
+        if _format(connection) == 0:
             connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version={FORMAT}; COMMIT")
+        while (format := _format(connection)) in _UPGRADES:
+            upgrade = f"{_UPGRADES[format]} PRAGMA user_version={format + 1};"
+            connection.executescript(f"BEGIN IMMEDIATE; {upgrade} COMMIT")
         _check_format(connection, self.path)
         return connection
 
@@ -156,8 +173,13 @@ def _connect(uri: str) -> sqlite3.Connection:
     return connection
 
 
-def _check_format(connection: sqlite3.Connection, path: str) -> None:
+def _format(connection: sqlite3.Connection) -> int:
     (format,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(format)
+
+
+def _check_format(connection: sqlite3.Connection, path: str) -> None:
+    format = _format(connection)
     if format != FORMAT:
         raise ForeignFormat(
             f"cannot read the state database: it has format {format}, this release reads {FORMAT}",

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from reconciler.core.facts import Applied
 from reconciler.core.identity import Digest, Generation, Revision
 from reconciler.core.pace import rfc3339
-from reconciler.core.status import Applied
 from reconciler.store.database import Database
 
 KEEP = 200

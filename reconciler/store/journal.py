@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable
 
 from reconciler.core.errors import ForeignFormat
-from reconciler.core.journal import Entry, Opened, Progress, entry_from_json, entry_to_json, replay
+from reconciler.core.journal import Entry, Opened, Progress, replay
 from reconciler.core.kind import Kinds
+from reconciler.core.record import entry_from_json, entry_to_json
 from reconciler.store.database import Database
 
 

@@ -66,7 +66,7 @@ class Objects:
         """Raises Moved where the content is not that of the digest. Belongs in a batch."""
         if self._incoming is None:
             raise RuntimeError("an object is put in a batch")
-        if self.has(digest):
+        if self._is_sound(digest):
             return
         with _named(self._folder):
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
@@ -74,6 +74,17 @@ class Objects:
             self._incoming.append((temporary, self._path(digest)))
             if _write(temporary, content) != digest.hex:
                 raise Moved("cannot store a content: it changed while it was read", hint="try again")
+
+    def _is_sound(self, digest: Digest) -> bool:
+        """A damaged one is stored anew."""
+        if not self.has(digest):
+            return False
+        try:
+            for _ in self.open(digest):
+                pass
+        except CorruptStore:
+            return False
+        return True
 
     def sweep(self, keep: set[Digest]) -> int:
         """Everything but `keep` goes, leftovers too. Returns how many went."""

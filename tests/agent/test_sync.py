@@ -354,7 +354,7 @@ def test_the_state_is_of_another_format(device: Device) -> None:
     connection.close()
     ran = device.run("sync")
     assert ran.status == 1
-    assert "it has format 99, this release reads 1" in ran.err
+    assert "it has format 99, this release reads 2" in ran.err
 
 
 def test_the_state_is_no_database(device: Device) -> None:

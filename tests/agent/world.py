@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from reconciler import probes
 from reconciler.agent.activate import activate, go_on
 from reconciler.agent.parts import Parts
 from reconciler.agent.settings import Settings
@@ -27,6 +28,7 @@ from reconciler.store import Store
 from reconciler.store.database import Database
 
 KINDS = discover()
+PROBES = probes.discover()
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a power cut of the device is not one of this machine
 
@@ -108,12 +110,14 @@ class World:
         return {str(id): str(entry.origin) for id, entry in sorted(inventory.items())}
 
     def _parts(self) -> Parts:
-        store = replace_database(Store.at(self.folder, KINDS), self.database)
+        store = replace_database(Store.at(self.folder, KINDS, PROBES), self.database)
         settings = Settings(DeviceName("pi"), "/nowhere", "main", self.folder, "/nowhere")
         return Parts(
             settings=settings,
             kinds=KINDS,
+            probes=PROBES,
             store=store,
+            fetch=lambda url: iter(()),
             source=lambda: Source(Remote("/nowhere"), f"{self.folder}/repo", f"{self.folder}/lock"),
             touch=lambda: SimulatedHost(store.objects, self.files),
             look=lambda: SimulatedHost(store.objects, self.files),
@@ -137,13 +141,13 @@ def desired(
     for text, state in states.items():
         id = ResourceId.parse(text)
         rule = (rules or {}).get(text, Mode.ENFORCE)
-        resources[id] = Resource(id, state, Place("devices/pi.yaml"), tuple(KINDS[id.kind].needs(id.name)), rule)
+        resources[id] = Resource(id, state, Place("devices/pi.yaml"), tuple(KINDS[id.kind].needs(id.name, state)), rule)
     for id in list(resources):
         for folder in folders(id.name):
             need = ResourceId("directory", folder)
             if need not in resources:
                 state = KINDS["directory"].implied
-                needs = tuple(KINDS["directory"].needs(folder))
+                needs = tuple(KINDS["directory"].needs(folder, state))
                 resources[need] = Resource(need, state, Place("devices/pi.yaml"), needs, implied_by=id)
     payloads = (digest for r in resources.values() for digest in KINDS[r.id.kind].payloads(r.state))
     return Desired(

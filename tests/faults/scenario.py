@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from reconciler import probes
 from reconciler.core.journal import Closed
 from reconciler.durable import PREFIX
 from reconciler.kinds import discover
@@ -28,6 +29,7 @@ STATE, RUNTIME = "var/lib/reconciler", "run/reconciler"
 STEPS = 20
 DEADLINE = 120
 KINDS = discover()
+PROBES = probes.discover()
 
 Snapshot = Mapping[str, str]
 
@@ -260,7 +262,7 @@ def _entry(path: Path) -> str:
 def _records(root: Path) -> Iterator[tuple[str, str]]:
     if not (root / STATE / "state.db").exists():
         return
-    store = Store.at(str(root / STATE), KINDS)
+    store = Store.at(str(root / STATE), KINDS, PROBES)
     try:
         for id, owned in store.inventory.load().owned.items():
             yield f"inventory {id}", f"{owned.origin}{' implied' if owned.implied else ''}"

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.core.errors import CorruptStore, Denied, ForeignFormat
+from reconciler.core.pace import HoldKind
+from reconciler.store import Store
 from reconciler.store.database import Database
 
-INSERT = "INSERT INTO hold VALUES (?, 'r', '2026-01-01T00:00:00Z', 'l', NULL)"
+INSERT = "INSERT INTO hold VALUES (?, '', 'r', '2026-01-01T00:00:00Z', 'l', NULL)"
 
 
 @pytest.fixture
@@ -71,7 +73,7 @@ def test_a_transaction_that_was_cut_off_is_rolled_back_by_the_next_look(database
         "c.execute('PRAGMA journal_mode=TRUNCATE')\n"
         "c.execute('PRAGMA cache_size=1')\n"
         "c.execute('BEGIN IMMEDIATE')\n"
-        "for n in range(20000): c.execute(\"INSERT INTO hold VALUES (?, 'r', 's', 'l', NULL)\", (f'k{n}',))\n"
+        "for n in range(20000): c.execute(\"INSERT INTO hold VALUES (?, '', 'r', 's', 'l', NULL)\", (f'k{n}',))\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     subprocess.run([sys.executable, "-c", script, database.path], check=False)
@@ -89,9 +91,9 @@ def test_a_foreign_format_is_an_error(database: Database) -> None:
         database.change(INSERT, "a")
     database.close()
     with sqlite3.connect(database.path) as connection:
-        connection.execute("PRAGMA user_version=2")
+        connection.execute("PRAGMA user_version=99")
     connection.close()
-    with pytest.raises(ForeignFormat, match="it has format 2, this release reads 1"):
+    with pytest.raises(ForeignFormat, match="it has format 99, this release reads 2"):
         held(Database(database.path))
 
 
@@ -116,3 +118,19 @@ def test_names_with_a_meaning_in_a_uri(tmp_path: Path) -> None:
         database.change(INSERT, "a")
     database.close()
     assert held(Database(database.path)) == ["a"]
+
+
+def test_what_an_older_release_remembered_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    connection = sqlite3.connect(path)
+    connection.executescript((Path(__file__).parent / "format_1.sql").read_text())
+    connection.close()
+    store = Store.at(str(tmp_path), {}, {})
+    (hold,) = store.holds.all()
+    assert (hold.kind, hold.subject, hold.reason) == (HoldKind.ROLLBACK, "", "rolled back to generation 1")
+    (failed,) = store.quarantine.all()
+    assert (failed.fault.code, failed.fault.evidence) == ("not-converged", ())
+    with store.transaction():
+        store.holds.lift(hold)
+    store.close()
+    assert Store.at(str(tmp_path), {}, {}).holds.all() == ()
