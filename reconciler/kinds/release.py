@@ -54,7 +54,7 @@ class ReleaseState(State):
     """Desired with its `form`, and with `leaves` ("0755 sha256:… path") where it is `files`; observed with its `link`.
 
     `source` is the digest of the archive, or of all leaves. `damage` is what is not as the release's manifest says,
-    in words, and empty where all is well. `link` is what `current` says.
+    in words, and empty where all is well. `link` is what `current` says, and `kept` are the names of all releases.
     """
 
     version: str | None = None
@@ -63,6 +63,7 @@ class ReleaseState(State):
     leaves: tuple[str, ...] | None = None
     damage: str | None = None
     link: str | None = None
+    kept: tuple[str, ...] | None = None
 
 
 def observe(name: str, view: HostView) -> AnyState:
@@ -83,18 +84,18 @@ def observe(name: str, view: HostView) -> AnyState:
 
 
 def _observe(name: str, link: str, view: HostView) -> ReleaseState:
-    led = _LEADS_TO.fullmatch(link)
+    led, kept = _LEADS_TO.fullmatch(link), _kept(name, view)
     if led is None:
-        return ReleaseState(f"none: {CURRENT} leads to {link}", link=link)
+        return ReleaseState(f"none: {CURRENT} leads to {link}", link=link, kept=kept)
     tree = f"{name}/{link}"
     damage = view.trees.damage(tree, thorough=True) or ""
-    return ReleaseState(led[2], view.trees.source(tree), damage=damage, link=link)
+    return ReleaseState(led[2], view.trees.source(tree), damage=damage, link=link, kept=kept)
 
 
 def diff(desired: AnyState, observed: AnyState) -> tuple[FieldDrift, ...]:
-    """What was damaged before need not be damaged again."""
-    if isinstance(desired, ReleaseState) and desired.damage:
-        desired = replace(desired, damage=None)
+    """What was damaged before need not be damaged again, and which others are kept is nobody's wish."""
+    if isinstance(desired, ReleaseState):
+        desired = replace(desired, damage=None if desired.damage else desired.damage, kept=None)
     return compare(desired, observed)
 
 
@@ -108,6 +109,8 @@ def apply(name: str, desired: AnyState, host: Host) -> None:
         host.files.link(f"{name}/{CURRENT}", link)
         host.files.settle()
     _tidy(name, host)
+    if desired.kept is not None:
+        _forget(name, {*desired.kept, link.rpartition("/")[2]}, host)
 
 
 def declare(name: str, entry: ReleaseEntry, material: Material) -> ReleaseState:
@@ -178,6 +181,17 @@ def _tidy(name: str, host: Host) -> None:
     for leftover in _hidden(f"{name}/{RELEASES}", host):
         if _is_directory(f"{name}/{RELEASES}/{leftover}", host):
             host.trees.remove(f"{name}/{RELEASES}/{leftover}")
+
+
+def _kept(name: str, view: HostView) -> tuple[str, ...]:
+    return tuple(tree for tree in view.trees.names(f"{name}/{RELEASES}") if not tree.startswith("."))
+
+
+def _forget(name: str, kept: set[str], host: Host) -> None:
+    """Taken back, what failed leaves nothing: not the release that it brought, either."""
+    for tree in _kept(name, host):
+        if tree not in kept and host.trees.source(f"{name}/{RELEASES}/{tree}") is not None:
+            host.trees.remove(f"{name}/{RELEASES}/{tree}")
 
 
 def _remove(name: str, host: Host) -> None:

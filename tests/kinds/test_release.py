@@ -83,7 +83,7 @@ class TestRelease(LawsOfAKind):
         before, after = passage
         self.bring(host, before)
         seen = KIND.observe(ROOT, host)
-        current = host.files.tree().get(f"{ROOT}/current")
+        tree = host.files.tree()
         self.bring(host, after)
         if after == ABSENT:
             with pytest.raises(Broken, match=r"cannot go back to release 1\.0 of /opt/sensor-mcp: it is missing"):
@@ -91,7 +91,7 @@ class TestRelease(LawsOfAKind):
             return
         self.bring(host, seen)
         assert KIND.observe(ROOT, host) == seen
-        assert host.files.tree().get(f"{ROOT}/current") == current
+        assert host.files.tree() == tree, "the release that was taken back is gone, too"
 
     def test_all_that_we_made_goes_and_nothing_else(self, host: SimulatedHost, payloads: Bytes) -> None:
         tree = host.files.tree()
@@ -135,7 +135,7 @@ class TestRelease(LawsOfAKind):
         assert KIND.diff(second, KIND.observe(ROOT, host)) == ()
         assert host.files.target(f"{ROOT}/current") == f"releases/1.0~{second.source.hex[:12]}"
         payloads.known.clear()
-        for state in (before, second, first):
+        for state in (before, first):
             self.bring(host, state)
             assert KIND.diff(state, KIND.observe(ROOT, host)) == ()
         assert host.files.target(f"{ROOT}/current") == "releases/1.0"
