@@ -66,11 +66,14 @@ def _apps(parts: Parts, desired: Desired | None) -> dict[str, AppStatus]:
 
 def failure_of(plan: Plan, progress: Progress | None) -> Failure | None:
     """Of a plan that was carried out, or was empty."""
-    if progress is None or progress.closed is Outcome.CONVERGED:
+    if progress is None or (progress.closed is Outcome.CONVERGED and not progress.faults):
         hint = "move away what is there, or take the resource out of the desired state"
         return InTheWay(f"cannot bring {blocked(plan)}", hint=hint) if plan.blocked else None
     fault = progress.turned or next(iter(progress.faults.values()), Fault("failed", "a step failed"))
     family: type[Failure] = Transient if fault.transient else Broken
+    if progress.closed is Outcome.CONVERGED:
+        what = f"cannot take away all that left with generation {progress.opened.generation}, which is in force"
+        return family(f"{what}: {fault.message}", hint="it is tried again with each sync")
     if progress.closed is Outcome.FAILED:
         return family(f"cannot mend all drift: {fault.message}", hint="it is tried again with each sync")
     how = "all of it was taken back" if progress.closed is Outcome.REVERTED else "some of it could not be taken back"

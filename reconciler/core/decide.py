@@ -1,8 +1,9 @@
 """The whole state machine: from how far a plan has come to what to do next.
 
 To start, to go on and to recover are one path. Forward, wave by wave; then what came has to prove itself; then leaves
-what is to leave. Where a plan that changes the generation fails, back, wave by wave, each step that may have begun, and
-what runs last, since it runs on the others; then it is closed. Nothing else can happen, so every plan ends.
+what is to leave. Where a plan that changes the generation fails before that, back, wave by wave, each step that may
+have begun, and what runs last, since it runs on the others; then it is closed. What has proven itself is not taken back
+because something old could not be removed: that is drift, and a later plan's. So every plan ends.
 """
 
 from dataclasses import dataclass
@@ -65,18 +66,20 @@ def decide(progress: Progress) -> Move:
 
 def _forward(progress: Progress) -> Move:
     first_fault = next(iter(progress.faults.values()), None)
-    is_taken_back = progress.opened.purpose is not Purpose.REPAIR
+    is_taken_back = progress.opened.purpose is not Purpose.REPAIR and not progress.is_proven
     if first_fault and is_taken_back:
         return Turn(first_fault)
     for number, wave in enumerate(_waves(progress)):
-        if number == progress.plan.farewell and is_taken_back and not progress.is_proven:
+        if number == progress.plan.farewell and is_taken_back:
             break
         steps = tuple(step for step in wave if progress.marks[step] in _TO_BRING and _is_free(step, progress))
         if steps and is_taken_back and progress.resumes >= MAX_RESUMES:
             return _interrupted(progress.resumes)
         if steps:
             return Apply(steps)
-    if progress.is_proven or not is_taken_back:
+    if progress.is_proven:
+        return Close(Outcome.CONVERGED)
+    if not is_taken_back:
         return Close(Outcome.FAILED if first_fault else Outcome.CONVERGED)
     return _interrupted(progress.lost_trials) if progress.lost_trials >= MAX_RESUMES else Prove()
 

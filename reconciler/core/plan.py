@@ -145,8 +145,8 @@ class _Leaving:
         self.gone = tuple(id for id in ours if isinstance(observed[id], (Absent, Occupied)))
         self.blocked = [Blocked(id, str(observed[id])) for id in ours if isinstance(observed[id], Unreadable)]
         stuck = {*self.gone, *(blocked.resource for blocked in self.blocked)}
-        self.steps = {id: _prune(id, observed[id], kinds) for id in ours if id not in stuck}
-        self.needs = _reversed_needs(self.steps, observed, kinds)
+        self.needs = _reversed_needs([id for id in ours if id not in stuck], observed, kinds)
+        self.steps = {id: _prune(id, observed[id], self.needs[id], kinds) for id in self.needs}
         self.first: set[ResourceId] = set()
         self._places = {place: id for id in self.steps if (place := kinds[id.kind].place(id.name))}
 
@@ -224,9 +224,11 @@ def _last_waves(leaving: _Leaving) -> tuple[Wave, ...]:
     return tuple(tuple(leaving.steps[id] for id in wave) for wave in waves(rest))
 
 
-def _prune(id: ResourceId, observed: AnyState, kinds: Kinds) -> Step:
+def _prune(id: ResourceId, observed: AnyState, first: Iterable[ResourceId], kinds: Kinds) -> Step:
+    """After what must go `first`."""
     kind = kinds[id.kind]
-    return Step(id, Action.PRUNE, observed, ABSENT, kind.diff(ABSENT, observed), runs=kind.still is not None)
+    drift = kind.diff(ABSENT, observed)
+    return Step(id, Action.PRUNE, observed, ABSENT, drift, tuple(first), runs=kind.still is not None)
 
 
 def _reversed_needs(

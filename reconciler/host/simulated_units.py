@@ -64,7 +64,7 @@ class SimulatedUnits:
 
     def disable(self, name: str) -> None:
         self._ask(f"disable {name}")
-        if not self._is_enabled(name):
+        if self._files.stat(WANTS) is None:
             return
         self._files.remove(f"{WANTS}/{name}")
         self._files.remove_directory(WANTS)

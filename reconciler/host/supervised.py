@@ -68,9 +68,9 @@ class SupervisedUnits:
         self._renew_if_known(name)
 
     def disable(self, name: str) -> None:
-        if not self._is_enabled(name):
-            return
         files = HostFiles(self._root, owners=False)
+        if files.stat(WANTS) is None:
+            return
         files.remove(f"{WANTS}/{name}")
         files.remove_directory(WANTS)
         files.settle()

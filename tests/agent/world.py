@@ -143,7 +143,7 @@ def desired(
         rule = (rules or {}).get(text, Mode.ENFORCE)
         resources[id] = Resource(id, state, Place("devices/pi.yaml"), tuple(KINDS[id.kind].needs(id.name, state)), rule)
     for id in list(resources):
-        for folder in folders(id.name):
+        for folder in folders(KINDS[id.kind].place(id.name) or ""):
             need = ResourceId("directory", folder)
             if need not in resources:
                 state = KINDS["directory"].implied
