@@ -5,6 +5,7 @@ made; and how it ended is written in one go, so that journal, inventory, history
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from reconciler.agent import target as targets
 from reconciler.agent import versions
@@ -13,7 +14,7 @@ from reconciler.agent.observe import look_at, observe
 from reconciler.agent.parts import Parts
 from reconciler.agent.target import Target
 from reconciler.core.desired import App, Desired
-from reconciler.core.errors import Broken, InTheWay, Moved
+from reconciler.core.errors import Broken, Failure, InTheWay, Moved
 from reconciler.core.facts import Applied, Quarantined
 from reconciler.core.identity import Digest, Generation
 from reconciler.core.inventory import Inventory
@@ -92,7 +93,8 @@ def _to_the_end(parts: Parts, progress: Progress, hands: Hands, load: Callable[[
         return progress
     parts.trials.forget()
     if progress.opened.purpose is Purpose.NEW:
-        parts.store.sweep()
+        with suppress(Failure):  # an old desired state that cannot be read keeps no plan open: swept another time
+            parts.store.sweep()
     if progress.opened.purpose is not Purpose.REPAIR:
         versions.end(_released(load(), progress), hands.host, outcome, parts.now())
     _close(parts, progress, outcome)
