@@ -119,7 +119,7 @@ def _undo(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
     wanted = {step: progress.steps[step].before for step in steps}
     faults = _bring(wanted, progress, hands)
     for step, fault in faults.items():
-        if fault.transient:
+        if fault.transient and fault.code != CorruptStore.code:  # a pre-image that is lost does not come back
             raise Transient(f"cannot take back {progress.steps[step].resource} for now: {fault.message}")
     stuck = (Stuck(step, fault) for step, fault in faults.items())
     undone = Undone(tuple(step for step in steps if step not in faults))

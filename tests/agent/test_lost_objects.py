@@ -2,6 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
+from reconciler.agent.converge import converge
+from reconciler.agent.main import assemble
+from reconciler.agent.settings import read
+from reconciler.core.journal import Mark
+from reconciler.core.plan import Step
 from tests.agent.test_sync import MOTD
 from tests.device import Device
 
@@ -11,6 +18,22 @@ def damage_desired(device: Device, marker: str) -> None:
     for path in device.path("/var/lib/reconciler/objects").iterdir():
         if path.read_bytes().startswith(b'{"device"') and marker.encode() in path.read_bytes():
             _flip(path)
+
+
+class Killed(BaseException):
+    """In the middle of a plan."""
+
+
+def sync_until(device: Device, resource: str) -> None:
+    def watch(step: Step, _mark: Mark) -> None:
+        if str(step.resource) == resource:
+            raise Killed
+
+    parts = assemble(read(str(device.config), str(device.root), {}))
+    try:
+        converge(parts, watch)
+    finally:
+        parts.store.close()
 
 
 def _flip(path: Path) -> None:
@@ -28,3 +51,23 @@ def test_an_old_desired_state_is_damaged_and_new_ones_come_all_the_same(device: 
     assert ran.json["status"]["applied"]["generation"] == 4
     device.push(MOTD.replace("hello", "again"))
     assert device.sync().status == 0
+
+
+def test_a_preimage_is_lost_while_a_plan_is_taken_back_and_the_device_goes_on(device: Device) -> None:
+    device.path("/etc").mkdir()
+    device.path("/etc/adopted").write_text("theirs")
+    device.push(MOTD)
+    device.sync()
+    device.push(f'{MOTD[:-1]}, /etc/adopted: {{content: "ours"}}, /etc/dir/x: {{content: ""}}}}')
+    with pytest.raises(Killed):
+        sync_until(device, "file:/etc/adopted")
+    for path in device.path("/var/lib/reconciler/objects").iterdir():
+        if path.read_bytes() == b"theirs":
+            path.unlink()
+    device.path("/etc/dir").mkdir(exist_ok=True)
+    device.path("/etc/dir/x").mkdir()
+    device.sync()
+    device.push(MOTD.replace("hello", "mended"))
+    device.sync()
+    assert device.sync().status == 0
+    assert device.read("/etc/motd") == "mended\n"
