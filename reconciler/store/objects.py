@@ -46,6 +46,8 @@ class Objects:
             except FileNotFoundError as error:
                 raise self._lost(digest, error.strerror) from error
         if hasher.hexdigest() != digest.hex:
+            with suppress(OSError):  # what is seen to be missing is stored again; what lies there is not
+                os.unlink(self._path(digest))
             raise self._lost(digest, "its bytes are damaged")
 
     @contextmanager

@@ -71,3 +71,26 @@ def test_a_preimage_is_lost_while_a_plan_is_taken_back_and_the_device_goes_on(de
     device.sync()
     assert device.sync().status == 0
     assert device.read("/etc/motd") == "mended\n"
+
+
+def test_a_damaged_payload_is_stored_again_by_itself(device: Device) -> None:
+    device.push(MOTD)
+    device.sync()
+    for path in device.path("/var/lib/reconciler/objects").iterdir():
+        if path.read_bytes() == b"hello\n":
+            _flip(path)
+    device.path("/etc/motd").write_text("drift")
+    device.sync()
+    ran = device.sync()
+    assert (ran.status, ran.err) == (0, "")
+    assert device.read("/etc/motd") == "hello\n"
+
+
+def test_a_damaged_desired_state_is_stored_again_by_itself(device: Device) -> None:
+    device.push(MOTD)
+    device.sync()
+    damage_desired(device, "/etc/motd")
+    for _ in range(2):
+        ran = device.sync()
+        assert (ran.status, ran.err) == (0, "")
+    assert device.run("diff").status == 0
