@@ -185,7 +185,7 @@ def _close(parts: Parts, progress: Progress, outcome: Outcome) -> None:
 
 
 def _close_generation(parts: Parts, progress: Progress, outcome: Outcome) -> None:
-    """A rollback changes what is in force, and nothing that history tells."""
+    """A rollback changes what is in force and holds there, and changes nothing that history tells."""
     generations, opened, fault = parts.store.generations, progress.opened, progress.turned
     record = generations.get(opened.generation)
     if record is None:

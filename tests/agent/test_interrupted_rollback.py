@@ -1,0 +1,49 @@
+"""An operator's rollback holds, and what fails when it is come back to is barred, whatever interrupts them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from reconciler.agent.converge import roll_back
+from reconciler.agent.main import assemble
+from reconciler.agent.parts import Parts
+from reconciler.agent.settings import read
+from reconciler.core.journal import Mark
+from reconciler.core.plan import Step
+from tests.agent.test_sync import MOTD
+from tests.device import Device
+
+
+class Killed(BaseException):
+    """In the middle of a plan."""
+
+
+@contextmanager
+def parts_of(device: Device) -> Iterator[Parts]:
+    parts = assemble(read(str(device.config), str(device.root), {}))
+    try:
+        yield parts
+    finally:
+        parts.store.close()
+
+
+def two_generations(device: Device) -> None:
+    device.push(MOTD)
+    device.sync()
+    device.push(MOTD.replace("hello", "second"))
+    device.sync()
+
+
+def killed(_step: Step, _mark: Mark) -> None:
+    raise Killed
+
+
+def test_a_rollback_that_was_interrupted_still_holds(device: Device) -> None:
+    two_generations(device)
+    with parts_of(device) as parts, pytest.raises(Killed):
+        roll_back(parts, None, killed)
+    for _ in range(2):
+        ran = device.sync()
+        assert (ran.status, ran.json["status"]["phase"]) == (3, "rolledBack")
+        assert device.read("/etc/motd") == "hello\n"
