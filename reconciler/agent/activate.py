@@ -197,8 +197,8 @@ def _close_generation(parts: Parts, progress: Progress, outcome: Outcome) -> Non
     if opened.purpose is Purpose.NEW and record.result == RUNNING:
         generations.end(opened.generation, str(outcome), fault.message if fault else None, parts.now())
         generations.forget_old()
-        if fault and not fault.transient:
-            parts.store.quarantine.add(Quarantined(record.digest, opened.commit, fault, parts.now()))
+    if opened.purpose is Purpose.NEW and fault and not fault.transient:
+        parts.store.quarantine.add(Quarantined(record.digest, opened.commit, fault, parts.now()))
 
 
 def _owned_after(progress: Progress, outcome: Outcome, inventory: Inventory) -> Inventory:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from reconciler.agent.converge import roll_back
+from reconciler.agent.converge import converge, roll_back
 from reconciler.agent.main import assemble
 from reconciler.agent.parts import Parts
 from reconciler.agent.settings import read
@@ -47,3 +47,22 @@ def test_a_rollback_that_was_interrupted_still_holds(device: Device) -> None:
         ran = device.sync()
         assert (ran.status, ran.json["status"]["phase"]) == (3, "rolledBack")
         assert device.read("/etc/motd") == "hello\n"
+
+
+def test_what_fails_when_it_is_come_back_to_is_barred(device: Device) -> None:
+    device.push(MOTD)
+    device.sync()
+    device.push('files: {/etc/motd: {content: "second"}, /srv/a: {content: ""}}')
+    device.sync()
+    device.run("rollback")
+    device.run("resume")
+
+    def in_the_way(step: Step, mark: Mark) -> None:
+        if str(step.resource) == "directory:/srv" and mark is Mark.DONE:
+            device.path("/srv/a").mkdir()
+
+    with parts_of(device) as parts:
+        assert converge(parts, in_the_way).failure is not None
+        assert [str(entry.commit) for entry in parts.store.quarantine.all()] == [device.git("rev-parse", "HEAD")]
+    device.path("/srv/a").rmdir()
+    assert device.sync().status == 3, "it is not tried again"
