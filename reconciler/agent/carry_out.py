@@ -196,10 +196,12 @@ def _told(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
 
 
 def _clean(step: Step, hands: Hands) -> None:
+    """Where nobody may go any more, nothing is cleaned: the step itself will tell."""
     kind, name = hands.kinds[step.resource.kind], step.resource.name
     place = kind.place(name)
     for path in kind.touches(name) if kind.touches else (place,) if place else ():
-        hands.host.files.clean(path)
+        with suppress(Broken):
+            hands.host.files.clean(path)
 
 
 def _fault(failure: Failure) -> Fault:
