@@ -20,7 +20,7 @@ from reconciler.agent.ipc import Door, Say, Verb
 from reconciler.agent.log import Logger
 from reconciler.agent.looking import looking
 from reconciler.agent.parts import Parts
-from reconciler.agent.publish import republish_health
+from reconciler.agent.publish import publish_failure, republish_health
 from reconciler.agent.report import Report
 from reconciler.agent.rhythm import Rhythm
 from reconciler.agent.settings import under
@@ -80,7 +80,7 @@ class Agent:
             self.watcher.close()
             self.parts.store.close()
 
-    def _pass(self) -> Result:
+    def _pass(self) -> None:
         """One whole look, and what follows from it."""
         self.wake.clear()
         self.is_working = True
@@ -90,9 +90,13 @@ class Agent:
         try:
             self.report = self._converged(known)
             done = concluded(self.parts, self.report)
+        except Failure as failure:
+            done = self._untold(failure)
         finally:
             self.is_working = False
         self.rhythm.has_looked(failed=self.report.failure is not None)
+        if self.report.failure:
+            self.parts.store.close()  # opened anew: another database may lie there by now
         if known is None:
             self.rhythm.has_polled()
         self.idle_wakes = 0 if done["changes"] or self.slept else self.idle_wakes + 1
@@ -102,7 +106,6 @@ class Agent:
         self._watch_what_is_managed()
         if not self.report.is_on_trial:
             self._answer(done)
-        return done
 
     def _answer(self, done: Result) -> None:
         """To those who wait for the end of a trial."""
@@ -194,14 +197,31 @@ class Agent:
         for say in self.listeners:
             say({"trial": line})
 
+    def _untold(self, failure: Failure) -> Result:
+        """What can be neither read back nor published for now does not end the agent.
+
+        Unless the lock and the door went with their folder: only a new agent has those again.
+        """
+        if not os.path.isdir(self.parts.settings.runtime):
+            raise failure
+        self.report = replace(self.report, failure=failure)
+        for future in self.waiting:
+            if not future.done():
+                future.set_exception(failure)
+        self.waiting.clear()
+        with suppress(Failure):
+            publish_failure(self.parts, failure)
+        return {"changes": []}
+
     def _step_ended(self, step: Step, mark: Mark) -> None:
         self.log.info("step_ended", **told(step, mark))
 
     def _tell(self, done: Result) -> None:
-        failure, generation = self.report.failure, done["status"]["applied"]["generation"]
+        failure = self.report.failure
         if failure:
             self.log.error("pass_failed", code=failure.code, error=str(failure), hint=failure.hint)
         elif done["changes"] and not self.report.is_on_trial:
+            generation = done["status"]["applied"]["generation"]
             self.log.info("pass_ended", result=done["result"], changes=len(done["changes"]), generation=generation)
         for hold in self.report.holds:
             if hold.kind is HoldKind.FLAPPING:
