@@ -8,6 +8,7 @@ alone must do, and that is said.
 import errno
 import os
 from collections.abc import AsyncIterator, Iterable
+from contextlib import suppress
 
 from asyncinotify import Inotify, Mask, Watch
 
@@ -21,8 +22,7 @@ class Watcher:
 
     def __init__(self) -> None:
         self._inotify = Inotify()
-        self._names: dict[str, set[str]] = {}
-        self._watches: dict[str, Watch] = {}
+        self._paths: dict[Watch, dict[str, str]] = {}
         self.is_blind = False
 
     def set(self, paths: Iterable[str]) -> bool:
@@ -30,44 +30,45 @@ class Watcher:
 
         Says whether some were not watched before: then they may have changed since they were looked at.
         """
-        wanted: dict[str, set[str]] = {}
+        wanted: dict[str, dict[str, str]] = {}
         for path in paths:
             folder, name = _nearest(path)
-            wanted.setdefault(folder, set()).add(name)
-        for folder in self._watches.keys() - wanted.keys():
-            self._drop(folder)
-        is_more = any(names - self._names.get(folder, set()) for folder, names in wanted.items())
-        self._names, self.is_blind = wanted, False
-        added = [self._add(folder) for folder in wanted.keys() - self._watches.keys()]
-        return is_more or any(added)
+            wanted.setdefault(folder, {})[name] = os.path.join(folder, name)
+        before, self._paths, self.is_blind = self._paths, {}, False
+        for folder, names in wanted.items():
+            self._add(folder, names)
+        for watch in before.keys() - self._paths.keys():
+            self._drop(watch)
+        return any(names.keys() - before.get(watch, {}).keys() for watch, names in self._paths.items())
 
     async def changes(self) -> AsyncIterator[str]:
-        """The path of each change to what is watched; endless."""
+        """The path of each change to what is watched, empty where the kernel lost count; endless."""
         while True:
             event = await self._inotify.get()
-            folder = str(event.watch.path) if event.watch else ""
-            name = str(event.name) if event.name else ""
-            if event.mask & Mask.IGNORED and self._watches.get(folder) is event.watch:
-                del self._watches[folder]  # it went with its folder; the next look sets it anew
-            if not name or name in self._names.get(folder, ()):
-                yield os.path.join(folder, name)
+            watch, name = event.watch, str(event.name or "")
+            if event.mask & Mask.Q_OVERFLOW:
+                yield ""
+            elif watch is not None and (paths := self._paths.get(watch)) is not None:
+                if event.mask & Mask.IGNORED:
+                    del self._paths[watch]  # it went with its folder; the next look sets it anew
+                if not name or name in paths:
+                    yield paths.get(name, str(watch.path))
 
     def close(self) -> None:
         self._inotify.close()
 
-    def _add(self, folder: str) -> bool:
+    def _add(self, folder: str, names: dict[str, str]) -> None:
+        """Each time anew: the kernel knows whether another folder lies there now, or the same under another name."""
         try:
-            self._watches[folder] = self._inotify.add_watch(folder, _CHANGES | Mask.ONLYDIR)
+            watch = self._inotify.add_watch(folder, _CHANGES | Mask.ONLYDIR)
         except OSError as error:
             self.is_blind = self.is_blind or error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EMFILE)
-            return False
-        return True
+        else:
+            self._paths.setdefault(watch, {}).update(names)
 
-    def _drop(self, folder: str) -> None:
-        try:
-            self._inotify.rm_watch(self._watches.pop(folder))
-        except (OSError, ValueError):  # it went with its folder
-            return
+    def _drop(self, watch: Watch) -> None:
+        with suppress(OSError, ValueError):  # it went with its folder
+            self._inotify.rm_watch(watch)
 
 
 def _nearest(path: str) -> tuple[str, str]:
