@@ -12,6 +12,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
+from reconciler.format.graft import same
+
 NAMES = ("yaml", "json", "toml", "env")
 
 
@@ -37,6 +39,6 @@ def format_of(name: str) -> Format:
 def _holds(parse: Callable[[str], Any], text: str, values: Any) -> bool:
     """What fits already is left to the letter, odd spaces and all."""
     try:
-        return bool(parse(text) == values)
+        return same(parse(text), values)
     except ValueError:
         return False

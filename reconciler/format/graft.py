@@ -3,6 +3,7 @@
 So what a round-trip parser hangs on the tree (comments, order, quotes, blank lines) stays where its neighbours stay.
 """
 
+import json
 from collections.abc import MutableMapping, MutableSequence
 from datetime import date, datetime, time
 from typing import Any
@@ -32,6 +33,11 @@ def plain(data: Any) -> Any:
     raise ValueError(f"a {type(data).__name__} is no value of a configuration")
 
 
+def same(one: Any, other: Any) -> bool:
+    """Equal as written, too: to Python 1, 1.0 and true are equal, to who reads the file they are not."""
+    return bool(one == other) and _written(one) == _written(other)
+
+
 def key_text(key: object) -> str:
     if isinstance(key, bool):
         return "true" if key else "false"
@@ -47,7 +53,11 @@ def _grafted(there: Any, value: Any) -> bool:
         _graft_list(there, value)
         return True
     simple = not isinstance(there, (MutableMapping, MutableSequence)) and not isinstance(value, (dict, list))
-    return simple and there == value and isinstance(there, bool) == isinstance(value, bool)
+    return simple and same(there, value)
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
 
 
 def _graft_list(there: MutableSequence[Any], values: list[Any]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from reconciler.format.graft import graft, plain
+from reconciler.format.graft import graft, plain, same
 
 
 def parse(text: str) -> Any:
@@ -32,7 +32,7 @@ def _fitted(values: dict[str, Any], text: str) -> str | None:
         document = tomlkit.parse(text)
         graft(document, values)
         fitted = tomlkit.dumps(document)
-        return fitted if parse(fitted) == values else None
+        return fitted if same(parse(fitted), values) else None
     except (TOMLKitError, ValueError, KeyError, IndexError, TypeError, AttributeError):
         return None  # tomlkit raises these too, of trees that a graft made odd
 

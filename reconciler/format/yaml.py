@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from reconciler.format.graft import graft, plain
+from reconciler.format.graft import graft, plain, same
 
 _OTHER_IN_1_1 = re.compile(r"(?i:y|n|yes|no|on|off|true|false|null|~)|[-+]?[0-9][0-9_:]*(\.[0-9_]*)?|=|<<")
 _WIDTH = 4096
@@ -40,7 +40,7 @@ def _fitted(values: dict[str, Any], text: str) -> str | None:
             return None
         graft(tree, _quoted(values))
         fitted = _dump(tree)
-        return fitted if parse(fitted) == values else None
+        return fitted if same(parse(fitted), values) else None
     except (YAMLError, ValueError, RecursionError):
         return None
 

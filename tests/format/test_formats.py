@@ -1,5 +1,7 @@
 """`fit` gives a text that holds exactly the values, whatever text was there; `parse` is its inverse."""
 
+from itertools import permutations
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,6 +60,15 @@ def test_a_text_is_made_to_hold_exactly_the_new_values(name: str, old: dict, new
     fitted = form.fit(new, text)
     assert form.parse(fitted) == new
     assert form.fit(new, fitted) == fitted, "fitting what fits changes nothing"
+
+
+@pytest.mark.parametrize("name", NESTED)
+@pytest.mark.parametrize(("old", "new"), [*permutations((1, 1.0, True, 0, 0.0, False), 2)])
+def test_a_value_becomes_another_that_python_calls_equal(name: str, old: object, new: object) -> None:
+    form = format_of(name)
+    for old_values, new_values in (({"a": old, "b": "x"}, {"a": new, "b": "x"}), ({"a": [old]}, {"a": [new]})):
+        fitted = form.fit(new_values, form.fit(old_values, None))
+        assert repr(form.parse(fitted)) == repr(new_values)
 
 
 @given(st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,6}", fullmatch=True), texts, max_size=5))
