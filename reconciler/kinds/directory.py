@@ -41,8 +41,8 @@ def observe(name: str, view: HostView) -> AnyState:
 
 
 def diff(desired: AnyState, observed: AnyState) -> tuple[FieldDrift, ...]:
-    """A directory that holds what is not ours is as absent as it can be."""
-    if isinstance(desired, Absent) and isinstance(observed, DirectoryState) and observed.empty is False:
+    """A directory that holds what is not ours, or is led to by a link, is as absent as it can be."""
+    if isinstance(desired, Absent) and isinstance(observed, DirectoryState) and observed.empty is not True:
         return ()
     if isinstance(desired, DirectoryState):
         desired = replace(desired, empty=None)
@@ -51,13 +51,20 @@ def diff(desired: AnyState, observed: AnyState) -> tuple[FieldDrift, ...]:
 
 def apply(name: str, desired: AnyState, host: Host) -> None:
     if not isinstance(desired, DirectoryState):
-        host.files.remove_directory(name)
+        if _is_ours_to_remove(name, host):
+            host.files.remove_directory(name)
         return
     access = Access(desired.mode, desired.owner, desired.group)
     if host.files.stat(name) is None:
         host.files.make_directory(name, access)
     else:
         host.files.set_access(name, access)
+
+
+def _is_ours_to_remove(name: str, view: HostView) -> bool:
+    """We never make the links that are as good as a directory."""
+    seen = observe(name, view)
+    return not isinstance(seen, DirectoryState) or seen.empty is not None
 
 
 def declare(name: str, entry: DirectoryEntry, _material: Material) -> DirectoryState:

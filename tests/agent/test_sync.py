@@ -74,6 +74,19 @@ def test_a_folder_that_others_use_stays(device: Device) -> None:
     assert device.sync().status == 0
 
 
+def test_a_folder_that_was_moved_and_linked_to_stays(device: Device) -> None:
+    device.push('files: {/srv/a/b: {content: ""}, /etc/motd: {content: ""}}')
+    device.sync()
+    device.path("/srv/a").rename(device.path("/mnt"))
+    device.path("/srv/a").symlink_to("/mnt")
+    assert device.sync().status == 0
+    device.push('files: {/etc/motd: {content: ""}}')
+    ran = device.sync()
+    assert (ran.status, ran.err) == (0, "")
+    assert sorted(device.tree()) == ["etc", "etc/motd", "mnt", "srv", "srv/a"], "its owner's link is not ours to take"
+    assert device.sync().status == 0
+
+
 def test_what_was_there_before_is_adopted_and_let_go(device: Device) -> None:
     device.path("/etc").mkdir()
     device.path("/etc/motd").write_text("theirs\n")
