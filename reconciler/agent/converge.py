@@ -17,7 +17,8 @@ from reconciler.agent.target import Target
 from reconciler.core.desired import Mode
 from reconciler.core.errors import Broken, Failure, Moved, Rejected, Transient
 from reconciler.core.facts import Head
-from reconciler.core.journal import Outcome, Progress, Purpose
+from reconciler.core.identity import ResourceId
+from reconciler.core.journal import Mark, Outcome, Progress, Purpose
 from reconciler.core.pace import Hold, HoldKind
 from reconciler.core.plan import Plan
 from reconciler.core.probe import Finding
@@ -150,7 +151,7 @@ def _bring(parts: Parts, target: Target, watch: Watch) -> Report:
         outcome=outcome,
         failure=None if is_on_trial else failure_of(plan, progress),
         is_on_trial=is_on_trial,
-        repaired=tuple(step.resource for step in plan.steps),
+        repaired=_put_back(progress) if progress else (),
         tally=tally(target.desired, plan, progress),
     )
 
@@ -161,6 +162,12 @@ def _activated(parts: Parts, target: Target, watch: Watch) -> tuple[Plan, Progre
         with suppress(Moved):
             return activate(parts, target, watch)
     return activate(parts, target, watch)
+
+
+def _put_back(progress: Progress) -> tuple[ResourceId, ...]:
+    """What could not be put back is not fought over: it failed, and that is told."""
+    marked = zip(progress.steps, progress.marks, strict=True)
+    return tuple(step.resource for step, mark in marked if mark is Mark.DONE)
 
 
 def _last_head(parts: Parts) -> Head | None:
