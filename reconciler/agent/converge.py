@@ -41,7 +41,7 @@ def converge(parts: Parts, watch: Watch, known: Head | None = None) -> Report:
             report, failure = _brought(parts, followed, failure, holds, watch)
         failure = _told(begun) or failure
     except (Rejected, Transient, Broken) as broken:
-        followed, holds, failure, report = None, parts.store.holds.all(), broken, Report()
+        followed, holds, failure, report = None, targets.holds(parts, None), broken, Report()
     head = followed.head if followed else _last_head(parts)
     whole = replace(report, head=head, failure=failure or report.failure, holds=_unique((*holds, *report.holds)))
     return replace(whole, health=_health(parts, whole))
@@ -107,7 +107,7 @@ def roll_back(parts: Parts, number: int | None, watch: Watch) -> Report:
     if begun is not None and begun.closed is None:
         supersede(parts, begun)
     report = _bring(parts, targets.earlier(parts, number), watch)
-    return replace(report, head=_last_head(parts), holds=parts.store.holds.all())
+    return replace(report, head=_last_head(parts), holds=targets.holds(parts, None))
 
 
 def _followed(parts: Parts, known: Head | None) -> tuple[Followed | None, Failure | None]:

@@ -16,6 +16,7 @@ from reconciler.agent.report import Report, facts
 from reconciler.agent.target import app_hold, in_force, suspend_hold
 from reconciler.core.errors import Failure, InvalidDocuments, NotFound
 from reconciler.core.facts import Head, Quarantined
+from reconciler.core.pace import in_force as still_in_force
 from reconciler.core.pace import rfc3339
 
 Arguments = Mapping[str, Any]
@@ -78,10 +79,11 @@ def suspend(parts: Parts, arguments: Arguments, _watch: Watch) -> Result:
 def resume(parts: Parts, arguments: Arguments, _watch: Watch) -> Result:
     """What was lifted: all, or what holds one `app`. The next pass follows the repo again."""
     app = arguments.get("app")
-    lifted = [hold for hold in parts.store.holds.all() if app is None or hold.subject == app]
-    if lifted:
+    held = [hold for hold in parts.store.holds.all() if app is None or hold.subject == app]
+    lifted = still_in_force(held, parts.now())
+    if held:
         with parts.store.transaction():
-            for hold in lifted:
+            for hold in held:
                 parts.store.holds.lift(hold)
         republish(parts)
     return {"lifted": [hold.to_json() for hold in lifted]}

@@ -8,6 +8,7 @@ from typing import Any
 from reconciler import __version__, durable
 from reconciler.agent.parts import Parts
 from reconciler.agent.report import Report, facts
+from reconciler.agent.target import holds
 from reconciler.core.errors import Broken, Failure
 from reconciler.core.facts import Facts, Head
 from reconciler.core.probe import Finding
@@ -32,7 +33,7 @@ def publish_failure(parts: Parts, failure: Failure) -> None:
 
 def republish(parts: Parts) -> None:
     """What an operator changed shows at once, not with the next pass."""
-    _write(parts, with_holds(status(parts), parts.store.holds.all(), parts.store.quarantine.all()))
+    _write(parts, with_holds(status(parts), holds(parts, None), parts.store.quarantine.all()))
 
 
 def republish_health(parts: Parts, health: tuple[Finding, ...]) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def _recorded(parts: Parts) -> Facts:
     """What is known without a look at the device or the repo."""
     floor = parts.store.floor.get()
     head = Head(floor.commit, floor.ref, floor.at) if floor else None
-    return facts(parts, Report(head=head, holds=parts.store.holds.all()))
+    return facts(parts, Report(head=head, holds=holds(parts, None)))
 
 
 def _write(parts: Parts, document: dict[str, Any]) -> dict[str, Any]:

@@ -249,6 +249,19 @@ def test_a_suspension_ends_by_itself(device: Device) -> None:
     assert device.sync().status == 0
 
 
+def test_a_suspension_that_ended_is_told_of_no_more(device: Device) -> None:
+    device.push(MOTD)
+    device.sync()
+    device.push(MOTD.replace("hello", "second"))
+    device.sync()
+    device.run("suspend", "--for", "1s")
+    time.sleep(1.1)  # a hold ends by the wall clock, to the second
+    shutil.rmtree(device.path("/run/reconciler"))
+    assert device.run("status", "-o", "json").json["phase"] == "converged"
+    assert device.run("rollback", "-o", "json").json["status"]["phase"] == "rolledBack"
+    assert device.run("resume").out.count("lifted") == 1
+
+
 @pytest.mark.parametrize("arguments", [("rollback",), ("rollback", "1"), ("rollback", "7")])
 def test_there_is_nothing_to_go_back_to(device: Device, arguments: tuple[str, ...]) -> None:
     ran = device.run(*arguments)
