@@ -7,11 +7,14 @@ import os
 import pickle
 import signal
 from collections.abc import Callable
+from types import FrameType
 from typing import TypeVar
 
-from reconciler.core.errors import Broken, Failure
+from reconciler.core.errors import Broken, Failure, NoRoom
 
 T = TypeVar("T")
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
@@ -23,16 +26,16 @@ def aside(work: Callable[[], T]) -> T:
     Nothing that the child opens or changes in memory is seen here; what it writes to disk is. One thread only.
     """
     reading, writing = os.pipe()
-    parent = os.getpid()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _die_with(parent)
-        _work(work, writing)
-    os.close(writing)
     with open(reading, "rb") as answers:
-        answer = answers.read()
-    _, status = os.waitpid(child, 0)
+        child = _start(work, reading, writing)
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+            answer = answers.read()
+        except BaseException:  # whoever stops us has the lock next: the child must not go on
+            os.kill(child, signal.SIGTERM)
+            raise
+        finally:
+            _, status = os.waitpid(child, 0)
     if not answer:
         raise Broken(f"cannot read the desired state: the reader ended with {os.waitstatus_to_exitcode(status)}")
     done: T | Failure = pickle.loads(answer)  # noqa: S301  # our own child's
@@ -50,12 +53,31 @@ def _die_with(parent: int) -> None:
         os._exit(1)
 
 
+def _start(work: Callable[[], T], reading: int, writing: int) -> int:
+    """Signals wait until each of the two has its own answer to them; in the parent, still when this returns."""
+    parent = os.getpid()
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            _die_with(parent)
+            _work(work, writing)
+    except OSError as error:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        raise NoRoom(f"cannot read the desired state: {error.strerror}", hint="free some memory") from error
+    finally:
+        os.close(writing)
+    return child
+
+
 def _work(work: Callable[[], T], writing: int) -> None:
-    """In the child; does not return, and runs none of its parent's clean-up."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+    """In the child; does not return, and runs none of its parent's clean-up, but its own: no git is left behind."""
     status = 1
     try:
+        for number in _SIGNALS:
+            signal.signal(number, _end)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         done: T | Failure
         try:
             done = work()
@@ -67,3 +89,7 @@ def _work(work: Callable[[], T], writing: int) -> None:
         status = 0
     finally:
         os._exit(status)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(number)
