@@ -158,10 +158,13 @@ class Agent:
         return len(in_force(self.report.holds, self.parts.now())) < len(self.report.holds)
 
     def _has_moved(self) -> bool:
+        self.is_working = True
         try:
             head = self.parts.source().head()
         except Failure:
             return True  # the pass will say so
+        finally:
+            self.is_working = False
         return self.report.head is None or head != self.report.head.commit
 
     def _ask_checks(self) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import time
 
 from tests.agent.test_run import has, running, until
 from tests.agent.test_sync import MOTD
@@ -64,3 +65,15 @@ def test_its_lock_goes_with_its_folder(device: Device) -> None:
         shutil.rmtree(device.path("/run/reconciler"))
         device.path("/etc/motd").write_text("drift")
         assert agent.wait(timeout=10) == 1
+
+
+def test_it_stops_at_once_while_the_repo_does_not_answer(device: Device) -> None:
+    device.config.write_text(device.config.read_text().replace("60s", "1s"))
+    device.push(MOTD)
+    with running(device) as agent:
+        until(has(device, "hello\n"))
+        time.sleep(1)  # what its own writes woke it for is over
+        os.mkfifo(device.repo / ".git/refs/heads/hangs")  # which git waits to be written to
+        time.sleep(2)  # over an interval: it asks for the head
+        agent.terminate()
+        assert agent.wait(timeout=5) == 0
