@@ -96,16 +96,17 @@ def _judged(verdict: Proven | Unproven, progress: Progress, hands: Hands) -> Pro
 
 def resume(progress: Progress, hands: Hands) -> Progress:
     """What an interrupted process left beside its resources goes; its plan then goes on like any other."""
-    for index, mark in enumerate(progress.marks):
+    for step, mark in zip(progress.steps, progress.marks, strict=True):
         if mark in (Mark.BEGUN, Mark.UNDOING):
-            _clean(progress.steps[index], hands)
+            _clean(step, hands)
     return progress if progress.turned else _write((Resumed(),), progress, hands)
 
 
 def _apply(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
     if any(progress.marks[step] is not Mark.BEGUN for step in steps):
         progress = _write((Begun(steps),), progress, hands)
-    wanted = {step: progress.steps[step].after for step in steps}
+    planned = progress.steps
+    wanted = {step: planned[step].after for step in steps}
     faults = _bring(wanted, progress, hands)
     failed = (Failed(step, fault) for step, fault in faults.items())
     done = Done(tuple(step for step in steps if step not in faults))
@@ -116,11 +117,12 @@ def _undo(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
     if any(progress.marks[step] is not Mark.UNDOING for step in steps):
         progress = _write((Undoing(steps),), progress, hands)
     _still(steps, progress, hands)
-    wanted = {step: progress.steps[step].before for step in steps}
+    planned = progress.steps
+    wanted = {step: planned[step].before for step in steps}
     faults = _bring(wanted, progress, hands)
     for step, fault in faults.items():
         if fault.transient and fault.code != CorruptStore.code:  # a pre-image that is lost does not come back
-            raise Transient(f"cannot take back {progress.steps[step].resource} for now: {fault.message}")
+            raise Transient(f"cannot take back {planned[step].resource} for now: {fault.message}")
     stuck = (Stuck(step, fault) for step, fault in faults.items())
     undone = Undone(tuple(step for step in steps if step not in faults))
     return _told(steps, _write((undone, *stuck), progress, hands), hands)
@@ -128,10 +130,10 @@ def _undo(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
 
 def _still(steps: tuple[int, ...], progress: Progress, hands: Hands) -> None:
     """What runs on these is stopped before they are taken back, last started first; it is brought back after them."""
-    if any(progress.steps[step].runs for step in steps):
+    planned = progress.steps
+    if any(planned[step].runs for step in steps):
         return
-    for index in reversed(range(len(progress.steps))):
-        step, mark = progress.steps[index], progress.marks[index]
+    for step, mark in reversed(tuple(zip(planned, progress.marks, strict=True))):
         still = hands.kinds[step.resource.kind].still
         if still and step.runs and mark in MAY_HAVE_HAPPENED:
             with suppress(Broken), deadline(hands.kinds[step.resource.kind].deadline, str(step.resource)):
@@ -140,13 +142,13 @@ def _still(steps: tuple[int, ...], progress: Progress, hands: Hands) -> None:
 
 def _bring(wanted: Mapping[int, AnyState], progress: Progress, hands: Hands) -> dict[int, Fault]:
     """The faults of those that are not as wanted. Who is at work on one at this very moment is given another try."""
-    faults = _effect(wanted, progress, hands)
-    seen = {index: _amiss(progress.steps[index], wanted[index], hands) for index in wanted if index not in faults}
+    faults, steps = _effect(wanted, progress, hands), progress.steps
+    seen = {index: _amiss(steps[index], wanted[index], hands) for index in wanted if index not in faults}
     again = {index: wanted[index] for index, fault in seen.items() if fault}
     if again:
         faults |= _effect(again, progress, hands)
         for index in again.keys() - faults.keys():
-            if fault := _amiss(progress.steps[index], wanted[index], hands):
+            if fault := _amiss(steps[index], wanted[index], hands):
                 faults[index] = fault
     return faults
 
@@ -154,8 +156,9 @@ def _bring(wanted: Mapping[int, AnyState], progress: Progress, hands: Hands) -> 
 def _effect(wanted: Mapping[int, AnyState], progress: Progress, hands: Hands) -> dict[int, Fault]:
     """The faults of those that could not be done, or are not surely on the disk."""
     faults: dict[int, Fault] = {}
+    steps = progress.steps
     for index, state in wanted.items():
-        step = progress.steps[index]
+        step = steps[index]
         try:
             with deadline(hands.kinds[step.resource.kind].deadline, str(step.resource)):
                 hands.kinds[step.resource.kind].apply(step.resource.name, state, hands.host)
@@ -190,8 +193,9 @@ def _write(entries: tuple[Entry, ...], progress: Progress, hands: Hands) -> Prog
 
 
 def _told(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:
+    planned = progress.steps
     for step in steps:
-        hands.watch(progress.steps[step], progress.marks[step])
+        hands.watch(planned[step], progress.marks[step])
     return progress
 
 

@@ -8,6 +8,7 @@ because something old could not be removed: that is drift, and a later plan's. S
 
 from dataclasses import dataclass
 
+from reconciler.core.identity import ResourceId
 from reconciler.core.journal import Fault, Mark, Outcome, Progress, Purpose
 from reconciler.core.state import Absent
 from reconciler.core.step import Step
@@ -69,10 +70,12 @@ def _forward(progress: Progress) -> Move:
     is_taken_back = progress.opened.purpose is not Purpose.REPAIR and not progress.is_proven
     if first_fault and is_taken_back:
         return Turn(first_fault)
+    lost = _lost(progress)
+    planned = progress.steps
     for number, wave in enumerate(_waves(progress)):
         if number == progress.plan.farewell and is_taken_back:
             break
-        steps = tuple(step for step in wave if progress.marks[step] in _TO_BRING and _is_free(step, progress))
+        steps = tuple(n for n in wave if progress.marks[n] in _TO_BRING and planned[n].resource not in lost)
         if steps and is_taken_back and progress.resumes >= MAX_RESUMES:
             return _interrupted(progress.resumes)
         if steps:
@@ -117,13 +120,11 @@ def _waves(progress: Progress) -> list[range]:
     return starts
 
 
-def _is_free(step: int, progress: Progress) -> bool:
-    """Whether nothing that the step needs has failed, or waits for something that has."""
-    if not progress.faults:
-        return True
-    steps = progress.steps
-    lost = {steps[failed].resource for failed in progress.faults}
-    for other in steps:
-        if lost.intersection(other.needs):
-            lost.add(other.resource)
-    return steps[step].resource not in lost
+def _lost(progress: Progress) -> set[ResourceId]:
+    """What has failed, and what needs that, or waits for something that does."""
+    planned = progress.steps
+    lost = {planned[failed].resource for failed in progress.faults}
+    for step in planned if lost else ():
+        if lost.intersection(step.needs):
+            lost.add(step.resource)
+    return lost
