@@ -117,10 +117,12 @@ class Database:
             elif self._is_interrupted():
                 return self._writer()
             else:
-                self._connection = _connect(f"file:{_quote(self.path)}?mode=ro")
-                if _format(self._connection) in _UPGRADES:
+                connection = _connect(f"file:{_quote(self.path)}?mode=ro")
+                if _format(connection) in _UPGRADES:
+                    connection.close()
                     return self._writer()
-                _check_format(self._connection, self.path)
+                _check_format(connection, self.path)
+                self._connection = connection
         return self._connection
 
     def _writer(self) -> sqlite3.Connection:

@@ -134,3 +134,12 @@ def test_what_an_older_release_remembered_is_taken_over(tmp_path: Path) -> None:
         store.holds.lift(hold)
     store.close()
     assert Store.at(str(tmp_path), {}, {}).holds.all() == ()
+
+
+def test_a_foreign_format_is_refused_at_every_look(database: Database) -> None:
+    with database.transaction():
+        database.change("PRAGMA user_version=99")
+    database.close()
+    for _ in range(2):
+        with pytest.raises(ForeignFormat):
+            database.rows("SELECT kind FROM hold")
