@@ -115,13 +115,27 @@ def ask(folder: str, name: str, verb: str, arguments: Mapping[str, Any], say: Sa
             hint = "run this as the owner of the agent"
             raise Denied(f"cannot ask the agent: {error.strerror}", where=f"{folder}/{name}", hint=hint) from error
         message = {"version": __version__, "verb": verb, "arguments": arguments}
-        connection.sendall(json.dumps(message).encode() + b"\n")
+        with _heard():
+            connection.sendall(json.dumps(message).encode() + b"\n")
         with connection.makefile("rb") as answers:
             return _last(answers.readline, say)
 
 
-def _last(read: Callable[[int], bytes], say: Say) -> dict[str, Any]:
-    while line := read(MAX_BYTES):
+@contextmanager
+def _heard() -> Iterator[None]:
+    """An agent that ends, or works for too long, is told in words. Raises Broken."""
+    hint = "`reconciler status`, or its log"
+    try:
+        yield
+    except TimeoutError as error:
+        raise Broken("cannot tell how it ended: the agent is still at work", hint=hint) from error
+    except OSError as error:
+        raise Broken("cannot tell how it ended: the agent went away", hint=hint) from error
+
+
+def _last(read: Callable[[], bytes], say: Say) -> dict[str, Any]:
+    """An answer may be longer than a request: it names each resource that was changed."""
+    while line := _line(read):
         answer = json.loads(line)
         if "ok" not in answer:
             say(answer)
@@ -130,6 +144,11 @@ def _last(read: Callable[[int], bytes], say: Say) -> dict[str, Any]:
         else:
             raise Refused(answer["error"])
     raise Broken("cannot tell how it ended: the agent went away", hint="`reconciler status`, or its log")
+
+
+def _line(read: Callable[[], bytes]) -> bytes:
+    with _heard():
+        return read()
 
 
 def _request(line: bytes) -> tuple[str, Mapping[str, Any]]:
