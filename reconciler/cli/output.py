@@ -37,7 +37,8 @@ def note(line: str) -> None:
 
 
 def show_json(data: Any) -> None:
-    typer.echo(json.dumps(data, indent=2, ensure_ascii=False))
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    typer.echo(text.encode(errors="backslashreplace").decode())  # of a name that is no UTF-8, as JSON escapes it
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> None:

@@ -143,8 +143,11 @@ _SINCE_2: dict[str, Any] = {
 
 
 def canonical(data: object) -> bytes:
-    """JSON with sorted keys and no space (RFC 8785 but for its number rules): equal data, equal bytes."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """JSON with sorted keys and no space (RFC 8785 but for its number rules): equal data, equal bytes.
+
+    Half a surrogate stands for a byte of a name on the device that is no UTF-8 (PEP 383).
+    """
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(errors="surrogatepass")
 
 
 def _resource_to_json(resource: Resource) -> dict[str, Any]:

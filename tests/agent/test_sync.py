@@ -313,6 +313,16 @@ def test_a_link_becomes_a_file_and_back(device: Device) -> None:
     assert device.path("/etc/motd").is_symlink()
 
 
+def test_a_link_that_led_to_a_name_that_is_no_text_is_replaced(device: Device) -> None:
+    device.path("/etc").mkdir()
+    device.path("/etc/l").symlink_to(os.fsdecode(b"\xff\xfe"))
+    device.push("links: {/etc/l: {target: /x}}")
+    assert device.run("plan", "-o", "json").out.encode()
+    ran = device.sync()
+    assert (ran.status, ran.err) == (0, "")
+    assert os.readlink(device.path("/etc/l")) == "/x"
+
+
 def test_a_source_of_the_repo_is_brought_byte_for_byte(device: Device) -> None:
     (device.repo / "apps/x/files").mkdir(parents=True)
     (device.repo / "apps/x/files/blob.bin").write_bytes(bytes(range(256)) * 1000)
