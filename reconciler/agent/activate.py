@@ -141,7 +141,7 @@ def _save(parts: Parts, target: Target, plan: Plan) -> Digest:
 
 def _open(parts: Parts, target: Target, plan: Plan, object: Digest, seen: tuple[Observed, Inventory]) -> Progress:
     observed, inventory = seen
-    new = tuple(taken_on(target.desired, observed, inventory))
+    new = tuple(taken_on(target.desired, observed, inventory, plan))
     owned = tuple(entry.resource for entry in new)
     opened = Opened(plan, target.generation, target.purpose, target.commit, owned)
     store = parts.store

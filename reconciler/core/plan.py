@@ -114,12 +114,16 @@ def make(desired: Desired, observed: Observed, inventory: Inventory, kinds: Kind
     return plan
 
 
-def taken_on(desired: Desired, observed: Observed, inventory: Inventory) -> Iterator[Owned]:
-    """What we answer for from now on: desired, not owned yet. An implied folder that was there is not."""
+def taken_on(desired: Desired, observed: Observed, inventory: Inventory, plan: Plan) -> Iterator[Owned]:
+    """What we answer for from now on: desired, not owned yet. An implied folder that was there is not.
+
+    What takes the place of something of ours is made by us, although something was there.
+    """
+    made = {step.resource for step in plan.steps if step.action is Action.CREATE}
     for id, resource in desired.resources.items():
         if id in inventory or resource.rule is Mode.OBSERVE:
             continue
-        created = isinstance(observed[id], (Absent, Occupied))
+        created = id in made or isinstance(observed[id], (Absent, Occupied))
         implied = resource.implied_by is not None
         if created or not implied:
             yield Owned(id, Origin.CREATED if created else Origin.ADOPTED, implied)

@@ -313,6 +313,17 @@ def test_a_link_becomes_a_file_and_back(device: Device) -> None:
     assert device.path("/etc/motd").is_symlink()
 
 
+def test_a_file_of_ours_that_becomes_a_config_is_still_ours(device: Device) -> None:
+    device.push('files: {/srv/a: {content: "a: 1\\n"}, /etc/motd: {content: ""}}')
+    device.sync()
+    device.push('files: {/etc/motd: {content: ""}}\nconfigs: {/srv/a: {format: yaml, values: {a: 2}}}')
+    device.sync()
+    assert device.read("/srv/a") == "a: 2\n"
+    device.push('files: {/etc/motd: {content: ""}}')
+    assert device.sync().status == 0
+    assert sorted(device.tree()) == ["etc", "etc/motd"], "what we made is pruned"
+
+
 def test_a_link_that_led_to_a_name_that_is_no_text_is_replaced(device: Device) -> None:
     device.path("/etc").mkdir()
     device.path("/etc/l").symlink_to(os.fsdecode(b"\xff\xfe"))
