@@ -25,8 +25,9 @@ class Mistake(Exception):
         self.hint = hint
 
 
-OFF_LIMITS = ("/proc", "/sys", "/dev", "/run/reconciler", "/var/lib/reconciler", "/var/log/reconciler")
-"""No resource lies here: kernels' file systems, and our own records."""
+OUR_OWN = ("/run/reconciler", "/var/run/reconciler", "/var/lib/reconciler", "/var/log/reconciler")
+OFF_LIMITS = ("/proc", "/sys", "/dev", *OUR_OWN)
+"""No resource lies here: kernels' file systems, and our own records (`/var/run` is `/run` by another name)."""
 
 
 def check_path(path: str) -> None:

@@ -54,6 +54,7 @@ class TestFile(LawsOfAKind):
             ("/etc/mo\ntd", FileEntry(content=""), "not a normal path"),
             ("/proc/sys/kernel/panic", FileEntry(content=""), "off limits"),
             ("/var/lib/reconciler/state.db", FileEntry(content=""), "off limits"),
+            ("/var/run/reconciler/lock", FileEntry(content=""), "off limits"),
             ("/" + "a" * 256, FileEntry(content=""), "too long"),
         ],
     )
