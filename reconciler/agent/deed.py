@@ -14,7 +14,7 @@ from reconciler.agent.parts import Parts
 from reconciler.agent.publish import publish, publish_failure, republish, republish_health
 from reconciler.agent.report import Report, facts
 from reconciler.agent.target import app_hold, in_force, suspend_hold
-from reconciler.core.errors import Failure, InvalidDocuments, NotFound
+from reconciler.core.errors import BadSettings, Failure, InvalidDocuments, NotFound
 from reconciler.core.facts import Head, Quarantined
 from reconciler.core.pace import in_force as still_in_force
 from reconciler.core.pace import rfc3339
@@ -63,10 +63,14 @@ def rollback(parts: Parts, arguments: Arguments, watch: Watch) -> Result:
 def suspend(parts: Parts, arguments: Arguments, _watch: Watch) -> Result:
     """Nothing is changed, of all or of one `app`, until it ends (`seconds`) or is resumed; drift is still reported.
 
-    Raises NotFound where there is no such app.
+    Raises NotFound where there is no such app, BadSettings where it would not end.
     """
     seconds, app, reason = arguments.get("seconds"), arguments.get("app"), str(arguments["reason"])
-    until = parts.now() + timedelta(seconds=float(seconds)) if seconds is not None else None
+    try:
+        until = parts.now() + timedelta(seconds=float(seconds)) if seconds is not None else None
+    except OverflowError as error:
+        hint = "without a time it lasts until `reconciler resume`"
+        raise BadSettings("cannot suspend for so long: no calendar reaches there", hint=hint) from error
     if app is not None:
         _check_app(parts, str(app))
     hold = suspend_hold(parts, reason, until) if app is None else app_hold(parts, str(app), reason, until)

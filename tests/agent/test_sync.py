@@ -262,6 +262,13 @@ def test_a_suspension_that_ended_is_told_of_no_more(device: Device) -> None:
     assert device.run("resume").out.count("lifted") == 1
 
 
+def test_a_suspension_for_longer_than_any_calendar(device: Device) -> None:
+    device.push(MOTD)
+    device.sync()
+    ran = device.run("suspend", "--for", "99999999d")
+    assert (ran.status, ran.err.splitlines()[0]) == (1, "error: cannot suspend for so long: no calendar reaches there")
+
+
 @pytest.mark.parametrize("arguments", [("rollback",), ("rollback", "1"), ("rollback", "7")])
 def test_there_is_nothing_to_go_back_to(device: Device, arguments: tuple[str, ...]) -> None:
     ran = device.run(*arguments)
