@@ -5,6 +5,7 @@ from datetime import datetime
 
 from reconciler.core.facts import Applied
 from reconciler.core.identity import Digest, Generation, Revision
+from reconciler.core.journal import Outcome
 from reconciler.core.pace import rfc3339
 from reconciler.store.database import Database
 
@@ -51,10 +52,11 @@ class Generations:
         return _record(row) if row else None
 
     def at_hand(self) -> list[Record]:
-        """Those whose desired state is kept."""
+        """Those whose desired state is kept: what failed is nothing to go back to."""
         applied = self.applied()
         in_force = applied.generation if applied else None
-        return [r for n, r in enumerate(self.all()) if n < KEEP_DESIRED or r.generation == in_force]
+        useful = (r for r in self.all() if r.result in (Outcome.CONVERGED, RUNNING))
+        return [r for n, r in enumerate(useful) if n < KEEP_DESIRED or r.generation == in_force]
 
     def put(self, record: Record) -> None:
         """New, or tried again."""
