@@ -300,6 +300,8 @@ async def _until_stopped(agent: Agent) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(_signal: int, _frame: object) -> None:
+        if agent.is_stopping:  # it is on its way out, and the loop may be closed
+            return
         agent.is_stopping = True
         loop.call_soon_threadsafe(agent.wake.set)
         if agent.is_working:

@@ -151,6 +151,16 @@ def test_it_stops_when_asked(device: Device, agent: subprocess.Popen[str], numbe
     assert device.sync().status == 0, "the lock is free, and a command does it itself"
 
 
+def test_it_stops_when_asked_more_than_once(device: Device) -> None:
+    device.push(MOTD)
+    agent = start(device)
+    until(has(device, "hello\n"))
+    while agent.poll() is None:
+        agent.terminate()
+        time.sleep(0.002)  # a moment of its way out
+    assert "Event loop is closed" not in agent.communicate()[1]
+
+
 def test_a_signal_makes_it_look(device: Device, agent: subprocess.Popen[str]) -> None:
     until(has(device, "hello\n"))
     last = device.run("status", "-o", "json").json["lastSync"]
