@@ -41,8 +41,8 @@ def _fitted(values: dict[str, Any], text: str) -> str | None:
         graft(tree, _quoted(values))
         fitted = _dump(tree)
         return fitted if same(parse(fitted), values) else None
-    except (YAMLError, ValueError, RecursionError):
-        return None
+    except (YAMLError, ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
+        return None  # ruamel raises these too, of trees in which a graft met merged keys
 
 
 def _round_trip() -> YAML:

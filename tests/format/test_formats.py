@@ -122,3 +122,8 @@ def test_little_is_changed(name: str, text: str, values: dict, fitted: str | Non
 def test_what_cannot_be_read_is_a_value_error(name: str, text: str) -> None:
     with pytest.raises(ValueError, match=r".+"):
         format_of(name).parse(text)
+
+
+def test_merged_keys_of_a_yaml_text_give_way() -> None:
+    form, values = format_of("yaml"), {"base": {"x": 1}, "mine": {"y": 2}}
+    assert form.parse(form.fit(values, "base: &b\n  x: 1\n  z: 3\nmine:\n  <<: *b\n")) == values
