@@ -18,6 +18,8 @@ from reconciler.core.pace import in_force as in_force_now
 from reconciler.core.state import State
 from reconciler.core.window import is_plausible, shut
 
+_UNLIMITED = Limits(max_deletes=1 << 30, max_delete_percent=100)
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -76,7 +78,10 @@ def leaving_alone(target: Target, flapping: Collection[ResourceId], holds: Itera
 
 
 def earlier(parts: Parts, number: int | None) -> Target:
-    """A good generation by its number, or the newest before that in force. Raises UnknownGeneration."""
+    """A good generation by its number, or the newest before that in force. Raises UnknownGeneration.
+
+    What came since goes, however much it is: an operator says so, and no commit could raise the limits of back then.
+    """
     hint = "`reconciler history` lists them"
     applied = parts.store.generations.applied()
     if applied is None:
@@ -90,7 +95,9 @@ def earlier(parts: Parts, number: int | None) -> Target:
         what = f"cannot go to generation {number}: it is not kept, or never was good"
     if record is None:
         raise UnknownGeneration(what, hint=hint)
-    return Target(parts.store.load_desired(record.desired), record.generation, Purpose.ROLLBACK, record.commit)
+    desired = parts.store.load_desired(record.desired)
+    desired = replace(desired, limits=replace(_UNLIMITED, protected=desired.limits.protected))
+    return Target(desired, record.generation, Purpose.ROLLBACK, record.commit)
 
 
 def holds(parts: Parts, followed: Followed | None) -> tuple[Hold, ...]:
@@ -171,5 +178,4 @@ def _quarantine_hold(entry: Quarantined) -> Hold:
 
 
 def _nothing(parts: Parts) -> Desired:
-    unlimited = Limits(max_deletes=1 << 30, max_delete_percent=100)
-    return Desired(parts.settings.device, Digest.of(canonical({})), Mode.ENFORCE, {}, unlimited)
+    return Desired(parts.settings.device, Digest.of(canonical({})), Mode.ENFORCE, {}, _UNLIMITED)

@@ -269,6 +269,16 @@ def test_a_suspension_for_longer_than_any_calendar(device: Device) -> None:
     assert (ran.status, ran.err.splitlines()[0]) == (1, "error: cannot suspend for so long: no calendar reaches there")
 
 
+def test_to_go_back_is_not_limited_in_what_it_deletes(device: Device) -> None:
+    device.push(MOTD)
+    device.sync()
+    files = ", ".join(f'/srv/{n}: {{content: ""}}' for n in range(12))
+    device.push(f"{MOTD[:-1]}, {files}}}")
+    device.sync()
+    ran = device.run("rollback")
+    assert (ran.status, sorted(device.tree())) == (3, ["etc", "etc/motd"]), ran.err
+
+
 @pytest.mark.parametrize("arguments", [("rollback",), ("rollback", "1"), ("rollback", "7")])
 def test_there_is_nothing_to_go_back_to(device: Device, arguments: tuple[str, ...]) -> None:
     ran = device.run(*arguments)
