@@ -41,7 +41,9 @@ Watch = Callable[[Step, Mark], None]
 
 
 class Ledger(Protocol):
-    """Where entries go."""
+    """Where entries go; `is_ours` once this process has written some."""
+
+    is_ours: bool
 
     def append(self, entries: Iterable[Entry]) -> None:
         """They are on the disk when this returns."""
@@ -95,11 +97,15 @@ def _judged(verdict: Proven | Unproven, progress: Progress, hands: Hands) -> Pro
 
 
 def resume(progress: Progress, hands: Hands) -> Progress:
-    """What an interrupted process left beside its resources goes; its plan then goes on like any other."""
+    """What an interrupted process left beside its resources goes; its plan then goes on like any other.
+
+    A plan that this process itself could not end, as on a full disk, took nobody down with it.
+    """
     for step, mark in zip(progress.steps, progress.marks, strict=True):
         if mark in (Mark.BEGUN, Mark.UNDOING):
             _clean(step, hands)
-    return progress if progress.turned else _write((Resumed(),), progress, hands)
+    is_known = progress.turned or hands.ledger.is_ours
+    return progress if is_known else _write((Resumed(),), progress, hands)
 
 
 def _apply(steps: tuple[int, ...], progress: Progress, hands: Hands) -> Progress:

@@ -11,9 +11,12 @@ from reconciler.store.database import Database
 
 
 class Journal:
+    """`is_ours` says whether this process has written to it: then none that worked on the open plan has ended."""
+
     def __init__(self, database: Database, kinds: Kinds) -> None:
         self._database = database
         self._kinds = kinds
+        self.is_ours = False
 
     def append(self, entries: Iterable[Entry]) -> None:
         """On the disk when this returns, unless a transaction is open around it."""
@@ -23,6 +26,7 @@ class Journal:
                     self._database.change("DELETE FROM journal")
                 text = json.dumps(entry_to_json(entry), separators=(",", ":"))
                 self._database.change("INSERT INTO journal (entry) VALUES (?)", text)
+        self.is_ours = True
 
     def entries(self) -> list[Entry]:
         """Raises ForeignFormat."""

@@ -96,13 +96,16 @@ class World:
     def restart(self) -> None:
         """Only the process died."""
         self.files.restart()
-        self.database.close()
-        self.database.cut_at = None
+        self._begin_anew()
 
     def reboot(self, survive: int, keep_data: bool) -> None:
         self.files.reboot(survive, (lambda content: content) if keep_data else (lambda _content: b""))
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self.database.close()
         self.database.cut_at = None
+        self.parts = self._parts()
 
     @property
     def owned(self) -> dict[str, str]:
