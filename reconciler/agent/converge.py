@@ -15,7 +15,7 @@ from reconciler.agent.parts import Parts
 from reconciler.agent.report import Report, failure_of, tally
 from reconciler.agent.target import Target
 from reconciler.core.desired import Mode
-from reconciler.core.errors import Broken, Failure, Moved, Rejected, Transient
+from reconciler.core.errors import Broken, Failure, Moved, NotConverged, Rejected, Transient
 from reconciler.core.facts import Head
 from reconciler.core.identity import ResourceId
 from reconciler.core.journal import Mark, Outcome, Progress, Purpose
@@ -165,9 +165,10 @@ def _activated(parts: Parts, target: Target, watch: Watch) -> tuple[Plan, Progre
 
 
 def _put_back(progress: Progress) -> tuple[ResourceId, ...]:
-    """What could not be put back is not fought over: it failed, and that is told."""
-    marked = zip(progress.steps, progress.marks, strict=True)
-    return tuple(step.resource for step, mark in marked if mark is Mark.DONE)
+    """What could not be put back failed, and that is told; where it was, and did not stay so, it is fought over."""
+    lost = {n for n, fault in progress.faults.items() if fault.code == NotConverged.code}
+    marked = enumerate(zip(progress.steps, progress.marks, strict=True))
+    return tuple(step.resource for n, (step, mark) in marked if mark is Mark.DONE or n in lost)
 
 
 def _last_head(parts: Parts) -> Head | None:

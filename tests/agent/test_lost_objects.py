@@ -16,7 +16,7 @@ from tests.device import Device
 def damage_desired(device: Device, marker: str) -> None:
     """The stored desired state that holds these words."""
     for path in device.path("/var/lib/reconciler/objects").iterdir():
-        if path.read_bytes().startswith(b'{"device"') and marker.encode() in path.read_bytes():
+        if b'"resources":[' in path.read_bytes() and marker.encode() in path.read_bytes():
             _flip(path)
 
 
