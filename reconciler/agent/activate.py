@@ -14,7 +14,7 @@ from reconciler.agent.observe import look_at, observe
 from reconciler.agent.parts import Parts
 from reconciler.agent.target import Target
 from reconciler.core.desired import App, Desired
-from reconciler.core.errors import Broken, Failure, InTheWay, Moved
+from reconciler.core.errors import Broken, CorruptStore, Failure, InTheWay, Moved
 from reconciler.core.facts import Applied, Quarantined
 from reconciler.core.identity import Digest, Generation
 from reconciler.core.inventory import Inventory
@@ -96,7 +96,8 @@ def _to_the_end(parts: Parts, progress: Progress, hands: Hands, load: Callable[[
         with suppress(Failure):  # an old desired state that cannot be read keeps no plan open: swept another time
             parts.store.sweep()
     if progress.opened.purpose is not Purpose.REPAIR:
-        versions.end(_released(load(), progress), hands.host, outcome, parts.now())
+        with suppress(CorruptStore):  # whose releases they were is lost; the plan ends all the same
+            versions.end(_released(load(), progress), hands.host, outcome, parts.now())
     _close(parts, progress, outcome)
     return advance(progress, (Closed(outcome),))
 

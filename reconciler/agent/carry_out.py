@@ -74,7 +74,7 @@ def carry_out(progress: Progress, hands: Hands) -> tuple[Progress, Outcome | Non
             case Turn(fault):
                 progress = _write((Turned(fault),), progress, hands)
             case Prove():
-                verdict = hands.prove(progress)
+                verdict = _proof(progress, hands)
                 if isinstance(verdict, Pending):
                     return progress, None
                 progress = _judged(verdict, progress, hands)
@@ -86,11 +86,20 @@ def carry_out(progress: Progress, hands: Hands) -> tuple[Progress, Outcome | Non
                 assert_never(unreachable)
 
 
-def _judged(verdict: Proven | Unproven, progress: Progress, hands: Hands) -> Progress:
+def _proof(progress: Progress, hands: Hands) -> Pending | Proven | Unproven | Fault:
+    """What cannot be asked, since what to ask was lost, has not proven itself either."""
+    try:
+        return hands.prove(progress)
+    except Failure as failure:
+        return _fault(failure)
+
+
+def _judged(verdict: Proven | Unproven | Fault, progress: Progress, hands: Hands) -> Progress:
     """Where nothing is left to leave, the end of the plan says that it was proven."""
     if isinstance(verdict, Unproven):
-        fault = Fault("not-healthy", verdict.reason, evidence=verdict.trace)
-        return _write((Turned(fault),), progress, hands)
+        verdict = Fault("not-healthy", verdict.reason, evidence=verdict.trace)
+    if isinstance(verdict, Fault):
+        return _write((Turned(verdict),), progress, hands)
     if progress.plan.farewell == len(progress.plan.waves):
         return advance(progress, (Proved(),))
     return _write((Proved(),), progress, hands)

@@ -19,19 +19,17 @@ from reconciler.agent.deed import DEEDS, VERIFYING, Result, concluded
 from reconciler.agent.ipc import Door, Say, Verb
 from reconciler.agent.log import Logger
 from reconciler.agent.looking import looking
+from reconciler.agent.news import News
 from reconciler.agent.parts import Parts
 from reconciler.agent.publish import publish_failure, republish_health
 from reconciler.agent.report import Report
 from reconciler.agent.rhythm import Rhythm
 from reconciler.agent.settings import under
-from reconciler.agent.watch import Watcher
+from reconciler.agent.watch import Watcher, refs
 from reconciler.core.desired import DRIFT_INTERVAL
 from reconciler.core.errors import Broken, Failure
 from reconciler.core.facts import Head
-from reconciler.core.journal import Mark
-from reconciler.core.pace import HoldKind, in_force
-from reconciler.core.probe import Finding, Health
-from reconciler.core.step import Step
+from reconciler.core.pace import in_force
 
 GATHER = timedelta(milliseconds=5)
 """Changes that come together are looked at together; wakes in a row that gave nothing to do are gathered longer."""
@@ -62,6 +60,10 @@ class Agent:
     listeners: list[Say] = field(default_factory=list)
     is_working: bool = False
     is_stopping: bool = False
+
+    @property
+    def news(self) -> News:
+        return News(self.log)
 
     async def run(self) -> None:
         """Until it is stopping. The caller holds the lock."""
@@ -101,8 +103,8 @@ class Agent:
             self.rhythm.has_polled()
         self.idle_wakes = 0 if done["changes"] or self.slept else self.idle_wakes + 1
         self.slept = False
-        self._tell(done)
-        self._tell_health(before, self.report.health)
+        self.news.pass_ended(self.report, done)
+        self.news.health_changed(before, self.report.health)
         self._watch_what_is_managed()
         if not self.report.is_on_trial:
             self._answer(done)
@@ -176,20 +178,12 @@ class Agent:
         if health != self.report.health:
             before, self.report = self.report.health, replace(self.report, health=health)
             republish_health(self.parts, health)
-            self._tell_health(before, health)
-
-    def _tell_health(self, before: tuple[Finding, ...], now: tuple[Finding, ...]) -> None:
-        """What came to something else."""
-        known = {finding.check: finding.verdict.health for finding in before}
-        for finding in now:
-            if known.get(finding.check, Health.OK) is not finding.verdict.health:
-                said = {"check": finding.check, "health": str(finding.verdict.health)}
-                self.log.warning("health_changed", **said, message=finding.verdict.message)
+            self.news.health_changed(before, health)
 
     def _converged(self, known: Head | None) -> Report:
         """A fault of ours is told like any other failure, and does not end the agent."""
         try:
-            return converge(self.parts, self._step_ended, known)
+            return converge(self.parts, self.news.step_ended, known)
         except Exception as error:
             self.log.exception("pass_crashed")
             return Report(failure=Broken(f"cannot end this pass: {type(error).__name__}: {error}"))
@@ -216,20 +210,6 @@ class Agent:
             publish_failure(self.parts, failure)
         return {"changes": []}
 
-    def _step_ended(self, step: Step, mark: Mark) -> None:
-        self.log.info("step_ended", **told(step, mark))
-
-    def _tell(self, done: Result) -> None:
-        failure = self.report.failure
-        if failure:
-            self.log.error("pass_failed", code=failure.code, error=str(failure), hint=failure.hint)
-        elif done["changes"] and not self.report.is_on_trial:
-            generation = done["status"]["applied"]["generation"]
-            self.log.info("pass_ended", result=done["result"], changes=len(done["changes"]), generation=generation)
-        for hold in self.report.holds:
-            if hold.kind is HoldKind.FLAPPING:
-                self.log.warning("resource_flaps", reason=hold.reason, until=hold.to_json()["until"])
-
     async def _watch(self) -> None:
         async for path in self.watcher.changes():
             self.log.debug("change_seen", path=path)
@@ -241,7 +221,7 @@ class Agent:
         ids = self.report.desired.resources if self.report.desired else ()
         places = (self.parts.kinds[id.kind].place(id.name) for id in ids)
         managed = (under(settings.root, place) for place in places if place)
-        self.refs = _refs(settings.url or "", settings.ref)
+        self.refs = refs(settings.url or "", settings.ref)
         if self.watcher.set([*managed, *self.refs]):
             self.look_anew()
         if self.watcher.is_blind and not was_blind:
@@ -312,13 +292,3 @@ async def _until_stopped(agent: Agent) -> None:
         signal.signal(number, stop)
     loop.add_signal_handler(signal.SIGHUP, agent.look_anew)
     await agent.run()
-
-
-def _refs(url: str, ref: str) -> list[str]:
-    """Where a push to a repo on this machine shows; none for a repo elsewhere."""
-    path = url.removeprefix("file://")
-    if not path.startswith("/"):
-        return []
-    folder = path if os.path.isdir(os.path.join(path, "refs")) else os.path.join(path, ".git")
-    name = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
-    return [os.path.join(folder, name), os.path.join(folder, "packed-refs")]

@@ -77,3 +77,13 @@ def _nearest(path: str) -> tuple[str, str]:
     while not os.path.isdir(folder) and folder not in ("", "/"):
         folder, name = os.path.split(folder)
     return folder or "/", name
+
+
+def refs(url: str, ref: str) -> list[str]:
+    """Where a push to a repo on this machine shows; none for a repo elsewhere."""
+    path = url.removeprefix("file://")
+    if not path.startswith("/"):
+        return []
+    folder = path if os.path.isdir(os.path.join(path, "refs")) else os.path.join(path, ".git")
+    name = ref if ref.startswith("refs/") else f"refs/heads/{ref}"
+    return [os.path.join(folder, name), os.path.join(folder, "packed-refs")]

@@ -77,7 +77,9 @@ def place(name: str) -> str:
 
 
 def touches(name: str) -> tuple[str, ...]:
-    return (place(name), f"{place(name)}.d", dropin_place(name))
+    """Its own files, and what says that it starts with the machine."""
+    wants = f"{FOLDER}/multi-user.target.wants"
+    return (place(name), f"{place(name)}.d", dropin_place(name), wants, f"{wants}/{name}")
 
 
 def dropin_place(name: str) -> str:
@@ -117,6 +119,8 @@ def apply(name: str, desired: AnyState, host: Host) -> None:
         _bring(name, desired, seen if isinstance(seen, UnitState) else NOTHING, host)
     elif seen != ABSENT:
         _take_away(name, host)
+    else:
+        _remove_dropin(name, host)
 
 
 def bind(state: State, needed: Mapping[ResourceId, State]) -> State:

@@ -6,7 +6,7 @@ What is read is checked against its digest, so a damaged object is an error and 
 import errno
 import hashlib
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 from reconciler import durable
@@ -35,7 +35,22 @@ class Objects:
         return any(digest.hex not in there for digest in digests)
 
     def open(self, digest: Digest) -> Iterator[bytes]:
-        """Raises CorruptStore, at the latest after the last chunk, where the bytes are not those of the digest."""
+        """Raises CorruptStore, at the latest after the last chunk, where the bytes are not those of the digest.
+
+        Then they are removed: what is seen to be missing is stored again, and what lies there is not.
+        """
+        yield from self._chunks(digest, self._remove)
+
+    def is_sound(self, digest: Digest) -> bool:
+        """Whether it is here, and whole. Nothing is changed."""
+        try:
+            for _ in self._chunks(digest, lambda _: None):
+                pass
+        except CorruptStore:
+            return False
+        return True
+
+    def _chunks(self, digest: Digest, damaged: Callable[[Digest], None]) -> Iterator[bytes]:
         hasher = hashlib.sha256()
         with _named(self._folder, "read"):
             try:
@@ -46,8 +61,7 @@ class Objects:
             except FileNotFoundError as error:
                 raise self._lost(digest, error.strerror) from error
         if hasher.hexdigest() != digest.hex:
-            with suppress(OSError):  # what is seen to be missing is stored again; what lies there is not
-                os.unlink(self._path(digest))
+            damaged(digest)
             raise self._lost(digest, "its bytes are damaged")
 
     @contextmanager
@@ -68,7 +82,7 @@ class Objects:
         """Raises Moved where the content is not that of the digest. Belongs in a batch."""
         if self._incoming is None:
             raise RuntimeError("an object is put in a batch")
-        if self._is_sound(digest):
+        if self.is_sound(digest):
             return
         with _named(self._folder):
             os.makedirs(self._folder, mode=0o700, exist_ok=True)
@@ -77,16 +91,9 @@ class Objects:
             if _write(temporary, content) != digest.hex:
                 raise Moved("cannot store a content: it changed while it was read", hint="try again")
 
-    def _is_sound(self, digest: Digest) -> bool:
-        """A damaged one is stored anew."""
-        if not self.has(digest):
-            return False
-        try:
-            for _ in self.open(digest):
-                pass
-        except CorruptStore:
-            return False
-        return True
+    def _remove(self, digest: Digest) -> None:
+        with suppress(OSError):
+            os.unlink(self._path(digest))
 
     def sweep(self, keep: set[Digest]) -> int:
         """Everything but `keep` goes, leftovers too. Returns how many went."""

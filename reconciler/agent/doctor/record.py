@@ -7,11 +7,8 @@ from collections.abc import Iterator
 
 from reconciler.agent.doctor.finding import Finding, fault, ok, warning
 from reconciler.agent.doctor.installation import Installation
-from reconciler.core.errors import CorruptStore
-from reconciler.core.identity import Digest
 from reconciler.core.journal import Mark, Progress
 from reconciler.core.pace import in_force, rfc3339
-from reconciler.store import Store
 
 
 def database(installation: Installation) -> Iterator[Finding]:
@@ -43,7 +40,7 @@ def objects(installation: Installation) -> Iterator[Finding]:
         yield fault("objects", f"history does not tell of generation {generation}", "push any commit")
         return
     desired = store.load_desired(record.desired)
-    spoilt = [digest for digest in sorted(desired.payloads) if not _is_whole(store, digest)]
+    spoilt = [digest for digest in sorted(desired.payloads) if not store.objects.is_sound(digest)]
     if spoilt:
         some = ", ".join(digest.hex for digest in spoilt[:3])
         seen = f"{len(spoilt)} of {len(desired.payloads)} contents of generation {generation} are missing or damaged"
@@ -77,12 +74,3 @@ def _how_far(progress: Progress) -> str:
     done = sum(mark in (Mark.DONE, Mark.UNDONE) for mark in progress.marks)
     how = "is taken back" if progress.turned else "is open"
     return f"a plan of generation {progress.opened.generation} {how}, {done} of {len(progress.marks)} steps done"
-
-
-def _is_whole(store: Store, digest: Digest) -> bool:
-    try:
-        for _ in store.objects.open(digest):
-            pass
-    except CorruptStore:
-        return False
-    return True
