@@ -45,8 +45,9 @@ def activate(parts: Parts, target: Target, watch: Watch) -> tuple[Plan, Progress
     if target.purpose is Purpose.REPAIR and plan.is_empty:
         _let_go(parts, plan, inventory)
         return plan, None
-    if target.purpose is not Purpose.REPAIR and plan.blocked:
-        first = plan.blocked[0]
+    in_the_way = [blocked for blocked in plan.blocked if blocked.resource in target.desired.resources]
+    if target.purpose is not Purpose.REPAIR and in_the_way:
+        first = in_the_way[0]
         hint = "move away what is there, or take the resource out of the desired state"
         raise InTheWay(f"cannot bring generation {target.generation}: {first.resource} is {first.reason}", hint=hint)
     object = _save(parts, target, plan)

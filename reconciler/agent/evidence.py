@@ -14,6 +14,7 @@ from typing import Any
 
 from reconciler import __version__
 from reconciler.agent import command, preview
+from reconciler.agent import target as targets
 from reconciler.agent.deed import failure_to_json, quarantined_to_json
 from reconciler.agent.doctor import host
 from reconciler.agent.doctor.examine import examine
@@ -27,9 +28,11 @@ from reconciler.core.journal import Entry, Opened
 from reconciler.core.pace import rfc3339
 from reconciler.core.quantity import format_duration
 from reconciler.core.record import FORMAT, entry_to_json
+from reconciler.core.redact import redact
 from reconciler.core.step import Step
 from reconciler.store.generations import Record
 
+LOG_LINES = 100
 LAST_EVENTS_BYTES = 128 * 1024
 
 
@@ -105,6 +108,15 @@ def drift(installation: Installation) -> Any:
     return [{"resource": str(drift.resource), "fields": [field.field for field in drift.fields]} for drift in found]
 
 
+def logs(installation: Installation) -> Any:
+    """The last lines of each service, without what looks like a secret."""
+    installation.store()
+    target = targets.in_force(installation.parts, None)
+    names = [id.name for id in target.desired.resources if id.kind == "unit"] if target else []
+    found = installation.parts.look()
+    return {name: [redact(line) for line in found.units.log(name, LOG_LINES)] for name in names}
+
+
 def settings(installation: Installation) -> Any:
     """Each with its name beside it, not above it: a path under `sshKey` is no key, and is shown."""
     amiss = installation.amiss
@@ -156,6 +168,7 @@ PARTS = (
     Part("holds.json", "what an operator told it to wait for", holds),
     Part("quarantine.json", "desired states that failed here, and why", quarantine),
     Part("drift.json", "resources that are not as applied: their fields, without values or contents", drift),
+    Part("logs.json", "the last lines that each service wrote", logs),
     Part("settings.json", "the configuration: of secrets only the paths, of variables only the names", settings),
     Part("versions.json", "of reconciler, Python and its packages, git, the kernel, the distribution", versions),
     Part("machine.json", "disks, memory and load", machine),

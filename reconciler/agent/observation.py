@@ -12,11 +12,13 @@ from typing import Any
 
 from reconciler import durable
 from reconciler.agent.parts import Parts
+from reconciler.agent.sight import Stamp
 from reconciler.core.errors import Broken
 from reconciler.core.pace import rfc3339
 from reconciler.core.state import AnyState, state_to_json
 from reconciler.store.generations import Record
 
+OBSERVATION = "observation.json"
 SCHEMA = 1
 HISTORY = 50
 """Generations of which `history.json` tells."""
@@ -29,9 +31,11 @@ _WITHHELD = frozenset({"text", "values", "dropin", "env"})
 
 def publish_observation(parts: Parts) -> None:
     """Raises Broken where the runtime directory cannot be written."""
-    sight = parts.sight
+    sight, stamp = parts.sight, _stamp(parts, OBSERVATION)
     if sight.desired is None:
         return
+    if stamp is not None and sight.published == (sight.desired.digest, sight.states, stamp):
+        return  # the same device, and nobody touched the file: at rest nothing is composed only to be compared
     resources = sight.desired.resources
     document = {
         "schema": SCHEMA,
@@ -43,7 +47,9 @@ def publish_observation(parts: Parts) -> None:
             for id, state in sorted(sight.states.items())
         ],
     }
-    _replace(parts, "observation.json", document, but_for="at")
+    _replace(parts, OBSERVATION, document, but_for="at")
+    stamp = _stamp(parts, OBSERVATION)
+    sight.published = (sight.desired.digest, sight.states, stamp) if stamp is not None else None
 
 
 def publish_history(parts: Parts) -> None:
@@ -91,6 +97,14 @@ def record_to_json(record: Record) -> dict[str, Any]:
         "ended": rfc3339(record.ended) if record.ended else None,
         "durationSeconds": (record.ended - record.started).total_seconds() if record.ended else None,
     }
+
+
+def _stamp(parts: Parts, name: str) -> Stamp | None:
+    try:
+        seen = os.stat(os.path.join(parts.settings.runtime, name))
+    except OSError:
+        return None
+    return seen.st_ino, seen.st_mtime_ns, seen.st_size
 
 
 def _own(path: str, flags: int) -> int:

@@ -5,16 +5,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.core.desired import Desired
-from reconciler.core.identity import ResourceId
+from reconciler.core.identity import Digest, ResourceId
 from reconciler.core.journal import Mark, Progress
 from reconciler.core.state import AnyState
 
 
+Stamp = tuple[int, int, int]
+"""Of a file as this process wrote it: inode, time of its last change in nanoseconds, size."""
+
+
 @dataclass(slots=True)
 class Sight:
+    """`published` is what readers were told of it last, and the stamp of the file that tells them."""
+
     desired: Desired | None = None
     states: Mapping[ResourceId, AnyState] = field(default_factory=dict)
     at: datetime | None = None
+    published: tuple[Digest, Mapping[ResourceId, AnyState], Stamp] | None = None
 
     def see(self, desired: Desired, states: Mapping[ResourceId, AnyState], now: datetime) -> None:
         self.desired, self.states, self.at = desired, states, now

@@ -16,7 +16,8 @@ from reconciler.core.journal import Outcome, Purpose
 from reconciler.core.pace import Due, Hold, HoldKind, pace, rfc3339
 from reconciler.core.pace import in_force as in_force_now
 from reconciler.core.state import State
-from reconciler.core.window import is_plausible, shut
+from reconciler.core.window import PAST, SET_BACK, is_plausible, shut
+from reconciler.store.floor import Floor
 
 _UNLIMITED = Limits(max_deletes=1 << 30, max_delete_percent=100)
 
@@ -118,14 +119,30 @@ def _window_hold(parts: Parts, followed: Followed) -> Hold | None:
     if not windows or applied is None or applied.digest == followed.desired.digest:
         return None
     floor = parts.store.floor.get()
-    if not is_plausible(now, floor.at if floor else None):
-        reason = f"the clock says {rfc3339(now)}, which cannot be: no window can be told by it"
-        return Hold(HoldKind.CLOCK, reason, now, "set the clock (`timedatectl set-ntp true`)")
+    if (disbelieved := _clock_hold(applied, floor, now)) is not None:
+        return disbelieved
     closed = shut(windows, {zone: ZoneInfo(zone) for zone in windows.zones}, now)
     if closed is None:
         return None
     since = floor.at if floor else now
     return Hold(HoldKind.WINDOW, closed.reason, since, "wait, or change `windows` in the desired state", closed.until)
+
+
+def _clock_hold(applied: Applied, floor: Floor | None, now: datetime) -> Hold | None:
+    """Set back far, a clock was wrong before or is now: one that goes on so for a day after a push was wrong before.
+
+    That push alone proves nothing: its moment was told by the clock in question.
+    """
+    last = max(applied.at, floor.at) if floor else applied.at
+    if is_plausible(now, last):
+        return None
+    ends = [last - SET_BACK, *([floor.at + SET_BACK] if floor and floor.at <= now else [])]
+    until = max(PAST, min(ends))
+    if until <= now:
+        return None
+    why = "which cannot be" if now < PAST else f"after it said {rfc3339(last)}"
+    reason = f"the clock says {rfc3339(now)}, {why}: no window can be told by it"
+    return Hold(HoldKind.CLOCK, reason, now, "set the clock (`timedatectl set-ntp true`)", until)
 
 
 def _touches(parts: Parts, desired: Desired, app: str) -> bool:

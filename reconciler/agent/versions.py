@@ -46,7 +46,7 @@ def begin(apps: Iterable[App], host: Host, now: datetime) -> None:
             "current_version": app.version,
             "previous_good_version": _last_good(before),
             "last_update": {"status": "in_progress", "timestamp": rfc3339(now)},
-            "before": _without_before(before),
+            "before": _settled(before),
         }
         _write(host, app, record)
     host.files.settle()
@@ -75,6 +75,14 @@ def _last_good(record: Record | None) -> str | None:
     is_good = record["last_update"].get("status") != "in_progress"
     found = record.get("current_version") if is_good else record.get("previous_good_version")
     return found if isinstance(found, str) else None
+
+
+def _settled(record: Record | None) -> Record:
+    """What was told before an update that was overtaken, whose end nobody will tell."""
+    if record and record["last_update"].get("status") == "in_progress":
+        before = record.get("before")
+        return before if isinstance(before, dict) else {}
+    return _without_before(record)
 
 
 def _without_before(record: Record | None) -> Record:

@@ -121,7 +121,7 @@ def test_no_secret_is_in_it(device: Device, monkeypatch: pytest.MonkeyPatch) -> 
     assert seen.json("history.json")["generations"][0]["subject"] == f"rotate token={REDACTED}"
 
 
-RECORDS = ["history.json", "journal.json", "inventory.json", "holds.json", "quarantine.json", "drift.json"]
+RECORDS = ["history.json", "journal.json", "inventory.json", "holds.json", "quarantine.json", "drift.json", "logs.json"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ RECORDS = ["history.json", "journal.json", "inventory.json", "holds.json", "quar
         (no_database, RECORDS),
         (a_transaction_that_was_cut_off, RECORDS),
         (entries_of_a_later_release, ["journal.json"]),
-        (no_contents, ["drift.json"]),
+        (no_contents, ["drift.json", "logs.json"]),
         (no_repo, []),
         (an_interrupted_plan, []),
         (suspended, []),

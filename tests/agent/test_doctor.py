@@ -465,3 +465,15 @@ def test_somebody_without_power_and_without_a_sandbox(device: Device) -> None:
     assert "sudo" in power["mend"]
     assert "Permission denied" in settings["seen"]
     assert "sudo" in settings["mend"]
+
+
+def test_a_release_that_is_not_what_it_was_made_as_is_a_fault(device: Device) -> None:
+    device.push('releases: {/opt/tool: {version: "1.0", files: tool}}', **{"tool/run": "#!/bin/sh\n"})
+    assert device.sync().status == 0
+    assert "1 releases are as their manifests say" in device.run("doctor").out
+    device.path("/opt/tool/releases/1.0/run").write_text("#!/bin/ls\n")
+    found = device.run("doctor")
+    assert found.status == 1
+    assert "/opt/tool is not as it should be" in found.out
+    device.sync()
+    assert "1 releases are as their manifests say" in device.run("doctor").out

@@ -477,3 +477,16 @@ def test_a_plan_of_another_branch(device: Device) -> None:
         ran = device.run("plan", "--ref", ref)
         assert (ran.status, "+next" in ran.out) == (2, True), ran.err
     assert device.run("plan").status == 0
+
+
+def test_what_left_and_cannot_be_seen_keeps_no_commit_away(device: Device) -> None:
+    device.push('files: {/srv/d/x: {content: "old"}}')
+    device.sync()
+    device.path("/srv/d/x").unlink()
+    device.path("/srv/d").rmdir()
+    device.path("/srv/d").symlink_to("d")  # it leads to itself
+    device.push(MOTD)
+    ran = device.sync()
+    assert device.read("/etc/motd") == "hello\n"
+    assert ran.json["status"]["applied"]["generation"] == 2
+    assert ran.status == 1, "and it is said"

@@ -6,7 +6,7 @@ A new check is a function from an Installation to findings, and a line in CHECKS
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from reconciler.agent.doctor import agent, host, place, record, setting
+from reconciler.agent.doctor import agent, host, place, record, service, setting
 from reconciler.agent.doctor.finding import Finding, fault
 from reconciler.agent.doctor.installation import Installation
 from reconciler.core.errors import Failure
@@ -33,6 +33,8 @@ CHECKS: tuple[Check, ...] = (
     agent.agent,
     agent.status,
     agent.watches,
+    service.releases,
+    service.units,
     setting.repo,
 )
 """From the ground up, and last what may take a while: the network."""
