@@ -4,7 +4,7 @@ Arguments and results are plain data, so that they travel.
 """
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.agent.carry_out import Watch
@@ -140,9 +140,9 @@ def quarantined_to_json(entry: Quarantined) -> Result:
     }
 
 
-def concluded(parts: Parts, report: Report) -> Result:
+def concluded(parts: Parts, report: Report, next_sync: datetime | None = None) -> Result:
     """A pass as scripts read it: `result` is converged, held or failed; or verifying, and when to look again."""
-    status = publish(parts, facts(parts, report))
+    status = publish(parts, facts(parts, report, next_sync))
     if report.is_on_trial:
         result = VERIFYING
     else:

@@ -34,7 +34,7 @@ def publish_observation(parts: Parts) -> None:
     sight, stamp = parts.sight, _stamp(parts, OBSERVATION)
     if sight.desired is None:
         return
-    if stamp is not None and sight.published == (sight.desired.digest, sight.states, stamp):
+    if stamp is not None and sight.published == (sight.desired.digest, stamp, sight.states):
         return  # the same device, and nobody touched the file: at rest nothing is composed only to be compared
     resources = sight.desired.resources
     document = {
@@ -49,7 +49,7 @@ def publish_observation(parts: Parts) -> None:
     }
     _replace(parts, OBSERVATION, document, but_for="at")
     stamp = _stamp(parts, OBSERVATION)
-    sight.published = (sight.desired.digest, sight.states, stamp) if stamp is not None else None
+    sight.published = (sight.desired.digest, stamp, sight.states) if stamp is not None else None
 
 
 def publish_history(parts: Parts) -> None:

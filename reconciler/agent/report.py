@@ -1,6 +1,7 @@
 """How a pass ended, in the words of the status."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from reconciler import __version__
 from reconciler.agent import versions
@@ -34,7 +35,7 @@ class Report:
     health: tuple[Finding, ...] = ()
 
 
-def facts(parts: Parts, report: Report) -> Facts:
+def facts(parts: Parts, report: Report, next_sync: datetime | None = None) -> Facts:
     """All that a status is projected from."""
     return Facts(
         device=parts.settings.device,
@@ -51,6 +52,7 @@ def facts(parts: Parts, report: Report) -> Facts:
         on_trial=report.is_on_trial,
         health=report.health,
         apps=_apps(parts, report.desired),
+        next_sync=next_sync,
     )
 
 

@@ -34,6 +34,10 @@ class Rhythm:
     def poll_in(self) -> float:
         return self.polled + self.pause - time.monotonic()
 
+    def next_look(self, full: timedelta) -> timedelta:
+        """The longest until the device is looked at again, where nothing is known to happen."""
+        return timedelta(seconds=max(self.poll_in(), 0.0)) if self.failures else full
+
     def is_stale(self, full: timedelta) -> bool:
         """Whether everything is to be looked at, although nothing is known to have happened."""
         return bool(self.failures) or self.looked is None or time.monotonic() - self.looked >= full.total_seconds()

@@ -91,16 +91,17 @@ class Agent:
         before = self.report.health
         try:
             self.report = self._converged(known)
-            done = concluded(self.parts, self.report)
+            self.rhythm.has_looked(failed=self.report.failure is not None)
+            if known is None:
+                self.rhythm.has_polled()
+            done = concluded(self.parts, self.report, self.parts.now() + self.rhythm.next_look(self._full()))
         except Failure as failure:
             done = self._untold(failure)
+            self.rhythm.has_looked(failed=True)
         finally:
             self.is_working = False
-        self.rhythm.has_looked(failed=self.report.failure is not None)
         if self.report.failure:
             self.parts.store.close()  # opened anew: another database may lie there by now
-        if known is None:
-            self.rhythm.has_polled()
         self.idle_wakes = 0 if done["changes"] or self.slept else self.idle_wakes + 1
         self.slept = False
         self.news.pass_ended(self.report, done)
@@ -152,9 +153,11 @@ class Agent:
         ends = [(hold.until - self.parts.now()).total_seconds() for hold in self.report.holds if hold.until]
         return max(min([*waits, *(max(end, 1.0) for end in ends)]), 0.0)
 
+    def _full(self) -> timedelta:
+        return self.report.desired.drift_interval if self.report.desired else DRIFT_INTERVAL
+
     def _is_due(self) -> bool:
-        full = self.report.desired.drift_interval if self.report.desired else DRIFT_INTERVAL
-        return self.watcher.is_blind or self.rhythm.is_stale(full)
+        return self.watcher.is_blind or self.rhythm.is_stale(self._full())
 
     def _has_hold_ended(self) -> bool:
         return len(in_force(self.report.holds, self.parts.now())) < len(self.report.holds)

@@ -9,7 +9,6 @@ from reconciler.core.identity import Digest, ResourceId
 from reconciler.core.journal import Mark, Progress
 from reconciler.core.state import AnyState
 
-
 Stamp = tuple[int, int, int]
 """Of a file as this process wrote it: inode, time of its last change in nanoseconds, size."""
 
@@ -21,7 +20,7 @@ class Sight:
     desired: Desired | None = None
     states: Mapping[ResourceId, AnyState] = field(default_factory=dict)
     at: datetime | None = None
-    published: tuple[Digest, Mapping[ResourceId, AnyState], Stamp] | None = None
+    published: tuple[Digest, Stamp, Mapping[ResourceId, AnyState]] | None = None
 
     def see(self, desired: Desired, states: Mapping[ResourceId, AnyState], now: datetime) -> None:
         self.desired, self.states, self.at = desired, states, now

@@ -41,12 +41,22 @@ def status(context: typer.Context, output: Output = Form.TEXT) -> None:
         say(f"  applied    {applied['commit'][:12]} as generation {applied['generation']}, {applied['at']}")
     amiss = f"{resources['drifted']} drifted, {resources['failed']} failed"
     say(f"  resources  {resources['converged']} of {resources['total']} converged, {amiss}")
+    for name, app in document["apps"].items():
+        say(f"  app        {_app(name, app)}")
     for condition in document["conditions"]:
         say(f"  {condition['type']:<10} {condition['status']:<8} {render.clean(condition['message'])}")
     for hold in document["holds"]:
         say(f"  held       {hold['kind']}: {render.clean(hold['reason'])} (since {hold['since']})")
     for entry in document["quarantine"]:
         say(f"  quarantine {entry['specDigest'][:19]}: {render.clean(entry['reason'])}")
+
+
+def _app(name: str, app: dict[str, Any]) -> str:
+    """As `version.json` beside its releases tells."""
+    update = app["lastUpdate"] or {}
+    good = f", before that {app['previousGood']}" if app["previousGood"] else ""
+    how = f", {str(update['status']).replace('_', ' ')} {update['timestamp']}" if update else ""
+    return render.clean(f"{name} {app['version'] or 'not released'}{how}{good}")
 
 
 def why(context: typer.Context, output: Output = Form.TEXT) -> None:

@@ -80,3 +80,4 @@ class Facts:
     on_trial: bool = False
     health: tuple[Finding, ...] = ()
     apps: Mapping[str, AppStatus] = field(default_factory=dict)
+    next_sync: datetime | None = None

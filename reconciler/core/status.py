@@ -83,7 +83,7 @@ def project(facts: Facts, before: Mapping[str, Any] | None = None) -> dict[str, 
         "holds": [hold.to_json() for hold in facts.holds],
         "quarantine": [_quarantined_to_json(entry) for entry in facts.quarantine],
         "lastSync": rfc3339(facts.now),
-        "nextSync": None,
+        "nextSync": rfc3339(facts.next_sync) if facts.next_sync else None,
     }
 
 

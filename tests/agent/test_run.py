@@ -266,3 +266,15 @@ def test_a_message_that_is_not_understood_is_answered_not_obeyed(
     assert says in answer
     assert agent.poll() is None
     assert device.sync().status == 0
+
+
+def test_why_tells_when_the_repo_is_tried_again(device: Device, agent: subprocess.Popen[str]) -> None:
+    until(has(device, "hello\n"))
+    device.repo.rename(device.repo.with_name("away"))
+    device.run("sync")
+    until(lambda: any(reason["nextTry"] for reason in device.run("why", "-o", "json").json))
+    (reason, *_) = [reason for reason in device.run("why", "-o", "json").json if reason["nextTry"]]
+    assert reason["rule"] == "SourceUnreachable"
+    assert "next try at 20" in device.run("why").out
+    device.repo.with_name("away").rename(device.repo)
+    until(lambda: device.run("why").out == "nothing holds it back\n")

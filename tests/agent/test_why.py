@@ -59,6 +59,12 @@ def in_the_way(device: Device) -> None:
     device.push('files: {/srv/x: {content: ""}}')
 
 
+def out_of_hours(device: Device) -> None:
+    device.push(
+        MOTD.replace("hello", "second") + '\nwindows: {deny: [{dates: ["2020-01-01/2099-12-31"], timezone: UTC}]}'
+    )
+
+
 @pytest.mark.parametrize(
     ("situation", "rule", "message", "lift"),
     [
@@ -69,6 +75,7 @@ def in_the_way(device: Device) -> None:
         (unreachable, "SourceUnreachable", "cannot", ""),
         (rewritten, "NotADescendant", "descend", "git"),
         (too_much, "OverLimit", "maxDeletes", "smaller commits"),
+        (out_of_hours, "window", "changes are denied at this time", "`windows`"),
         (in_the_way, "InTheWay", "file:/srv/x", "move away"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
