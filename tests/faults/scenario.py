@@ -1,4 +1,4 @@
-"""A device in a folder with generation 1 in force, and a commit that brings twenty steps of every sort.
+"""A device in a folder with generation 1 in force, and a commit that brings twenty-one steps of every sort.
 
 What it came to is one flat table, so that two runs can be compared line by line; times of day are not among it.
 """
@@ -26,7 +26,7 @@ from reconciler.store import Store
 CHECKOUT = Path(__file__).parents[2]
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 STATE, RUNTIME = "var/lib/reconciler", "run/reconciler"
-STEPS = 20
+STEPS = 21
 DEADLINE = 120
 KINDS = discover()
 PROBES = probes.discover()
@@ -75,6 +75,8 @@ spec:
     /etc/app/config.json: {format: json, values: {list: [1, 2, 3], deep: {a: {b: c}}}}
     /etc/app/config.toml: {format: toml, values: {title: one, owner: {name: ann}}}
     /etc/app/app.env: {format: env, mode: "0600", values: {TZ: UTC, LEVEL: INFO}}
+  releases:
+    /opt/tool: {version: "1", files: tool/1}
 """
 
 SECOND = """\
@@ -102,6 +104,8 @@ spec:
     /etc/app/config.toml: {format: toml, values: {title: two, owner: {name: ann}}}
     /etc/app/app.env: {format: env, mode: "0600", values: {TZ: UTC, LEVEL: DEBUG}}
     /etc/tool.yaml: {format: yaml, values: {interval: 30, names: [a, b]}}
+  releases:
+    /opt/tool: {version: "2", files: tool/2}
 """
 
 THERE_BEFORE = {
@@ -138,14 +142,15 @@ class Scene:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def copy_to(self, folder: Path) -> Path:
-        """The device with generation 1 in force, whose next sync brings twenty steps."""
+        """The device with generation 1 in force, whose next sync brings twenty-one steps."""
         root = folder / "root"
         subprocess.run(["cp", "-a", self.folder / "first", root], check=True)
         return root
 
     def _make(self) -> None:
         origin, first, second = self.folder / "origin", self.folder / "first", self.folder / "second"
-        commit(origin, {"policy.yaml": POLICY, "devices/pi.yaml": FIRST, "apps/app/files/run.sh": "#!/bin/sh\n"})
+        files = {"apps/app/files/run.sh": "#!/bin/sh\n", "tool/1/run": "#!/bin/sh\n", "tool/1/lib/a": "a\n"}
+        commit(origin, {"policy.yaml": POLICY, "devices/pi.yaml": FIRST, **files})
         for path, content in THERE_BEFORE.items():
             (first / path).parent.mkdir(parents=True, exist_ok=True)
             (first / path).write_text(content)
@@ -157,7 +162,8 @@ class Scene:
         self.before = snapshot(first)
         large = "".join(f"line {n}\n" for n in range(20_000))
         run = "#!/bin/sh\nexec true\n"
-        commit(origin, {"devices/pi.yaml": SECOND, "apps/app/files/run.sh": run, "apps/app/files/large": large})
+        files = {"apps/app/files/run.sh": run, "apps/app/files/large": large, "tool/2/run": run, "tool/2/lib/b": "b\n"}
+        commit(origin, {"devices/pi.yaml": SECOND, **files})
         subprocess.run(["cp", "-a", first, second], check=True)
         said = well(second, "--output", "json")
         steps = len(json.loads(said)["changes"])
