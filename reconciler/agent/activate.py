@@ -4,7 +4,7 @@ Before the first entry everything that recovery needs is on the disk; what we ar
 made; and how it ended is written in one go, so that journal, inventory, history and what is in force always agree.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from reconciler.agent import target as targets
@@ -12,11 +12,12 @@ from reconciler.agent import versions
 from reconciler.agent.carry_out import Hands, Watch, carry_out, resume
 from reconciler.agent.observe import look_at, observe
 from reconciler.agent.parts import Parts
+from reconciler.agent.prove import Goals
 from reconciler.agent.target import Target
-from reconciler.core.desired import App, Desired
+from reconciler.core.desired import App, Desired, Mode, Resource
 from reconciler.core.errors import Broken, CorruptStore, Failure, InTheWay, Moved
 from reconciler.core.facts import Applied, Quarantined
-from reconciler.core.identity import Digest, Generation
+from reconciler.core.identity import Digest, Generation, ResourceId
 from reconciler.core.inventory import Inventory
 from reconciler.core.journal import Closed, Mark, Opened, Outcome, Progress, Purpose, advance
 from reconciler.core.observed import Observed
@@ -58,7 +59,7 @@ def activate(parts: Parts, target: Target, watch: Watch) -> tuple[Plan, Progress
 
     hands = _hands(parts, watch, load)
     if target.purpose is not Purpose.REPAIR:
-        versions.begin(_released(target.desired, progress), hands.host, parts.now())
+        versions.begin(_released(parts, target.desired, progress), hands.host, parts.now())
     return plan, _to_the_end(parts, progress, hands, load)
 
 
@@ -92,13 +93,17 @@ def _to_the_end(parts: Parts, progress: Progress, hands: Hands, load: Callable[[
     parts.sight.has_changed(progress)
     if outcome is None:
         return progress
+    parts.checkup.hurry(parts.look())
     parts.trials.forget()
     if progress.opened.purpose is Purpose.NEW:
         with suppress(Failure):  # an old desired state that cannot be read keeps no plan open: swept another time
             parts.store.sweep()
     if progress.opened.purpose is not Purpose.REPAIR:
         with suppress(CorruptStore):  # whose releases they were is lost; the plan ends all the same
-            versions.end(_released(load(), progress), hands.host, outcome, parts.now())
+            versions.end(_released(parts, load(), progress), hands.host, outcome, parts.now())
+    elif outcome is Outcome.CONVERGED:
+        with suppress(CorruptStore):
+            versions.end(load().apps.values(), hands.host, Outcome.REVERTED, parts.now())
     _close(parts, progress, outcome)
     return advance(progress, (Closed(outcome),))
 
@@ -107,7 +112,8 @@ def _hands(parts: Parts, watch: Watch, load: Callable[[], Desired]) -> Hands:
     """`load` gives the desired state of the plan, for what has to prove itself."""
 
     def prove(progress: Progress) -> Pending | Proven | Unproven:
-        return parts.trials.prove(progress, load, parts.look(), parts.probes, parts.say)
+        goals = Goals(load, lambda: _in_force(parts))
+        return parts.trials.prove(progress, goals, parts.look(), parts.probes, parts.say)
 
     return Hands(parts.touch(), parts.kinds, parts.store.journal, watch, prove)
 
@@ -119,10 +125,31 @@ def _desired(parts: Parts, generation: Generation) -> Desired:
     return parts.store.load_desired(record.desired)
 
 
-def _released(desired: Desired, progress: Progress) -> list[App]:
-    """The apps whose release the plan changes."""
-    changed = {step.resource for step in progress.steps}
-    return [app for app in desired.apps.values() if app.release in changed]
+def _in_force(parts: Parts) -> Desired | None:
+    """None too where it was lost: then nothing of what comes is known to be good."""
+    applied = parts.store.generations.applied()
+    with suppress(CorruptStore):
+        return _desired(parts, applied.generation) if applied else None
+    return None
+
+
+def _state(id: ResourceId, resources: Mapping[ResourceId, Resource]) -> State | None:
+    found = resources.get(id)
+    return found.state if found else None
+
+
+def _released(parts: Parts, desired: Desired, progress: Progress) -> list[App]:
+    """The apps whose release the plan changes, or one before it that was overtaken; not those that are held."""
+    if not desired.apps:
+        return []
+    changed, good = {step.resource for step in progress.steps}, _in_force(parts)
+    known = good.resources if good else {}
+    return [
+        app
+        for app in desired.apps.values()
+        if (app.release in changed or _state(app.release, known) != _state(app.release, desired.resources))
+        and desired.resources[app.release].rule is Mode.ENFORCE
+    ]
 
 
 def _save(parts: Parts, target: Target, plan: Plan) -> Digest:

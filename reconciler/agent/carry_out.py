@@ -175,8 +175,11 @@ def _effect(wanted: Mapping[int, AnyState], progress: Progress, hands: Hands) ->
     for index, state in wanted.items():
         step = steps[index]
         try:
-            with deadline(hands.kinds[step.resource.kind].deadline, str(step.resource)):
-                hands.kinds[step.resource.kind].apply(step.resource.name, state, hands.host)
+            kind = hands.kinds[step.resource.kind]
+            with deadline(kind.deadline, str(step.resource)):
+                if step.anew and kind.still:
+                    kind.still(step.resource.name, hands.host)
+                kind.apply(step.resource.name, state, hands.host)
         except Failure as failure:
             faults[index] = _fault(failure)
         except Exception as error:  # noqa: BLE001  # a kind that is at fault itself fails its own step, and no other

@@ -68,7 +68,7 @@ def _to_the_end(parts: Parts, verb: str, arguments: Arguments, tell: Tell) -> Re
         time.sleep(done["wait"])
         done = joined(done, go_on(parts, {}, watch))
     end = time.monotonic() + SETTLING_S
-    while done.get("changes") and parts.checkup.is_settling(parts.look()) and time.monotonic() < end:
+    while parts.checkup.is_settling(parts.look()) and time.monotonic() < end:
         time.sleep(AT_ONCE.total_seconds())
         done = {**done, "status": look_again(parts)}
     return done
@@ -87,5 +87,9 @@ def reasons(parts: Parts) -> tuple[Reason, ...]:
     """Why it is not changing, or not well: who works on it now, and all that the status tells."""
     holder = durable.held_by(os.path.join(parts.settings.runtime, "lock"))
     is_busy = holder is not None and holder.command != "reconciler run"
-    busy = Reason("lock", f"{holder.command} works on it (pid {holder.pid})", holder.since) if holder else None
+    busy = (
+        Reason("lock", f"{holder.command} works on it (pid {holder.pid})", holder.since.replace("+00:00", "Z"))
+        if holder
+        else None
+    )
     return (*((busy,) if busy and is_busy else ()), *why(status(parts)))

@@ -39,6 +39,7 @@ def converge(parts: Parts, watch: Watch, known: Head | None = None) -> Report:
             report = _look_only(parts, followed)
         else:
             report, failure = _brought(parts, followed, failure, holds, watch)
+            report = _with_what_ended(report, begun)
         failure = _told(begun) or failure
     except (Rejected, Transient, Broken) as broken:
         followed, holds, failure, report = None, targets.holds(parts, None), broken, Report()
@@ -63,6 +64,14 @@ def _on_trial(parts: Parts, begun: Progress) -> Report:
     return Report(desired=desired, plan=begun.plan, is_on_trial=True, tally=tally(desired, begun.plan, begun))
 
 
+def _with_what_ended(report: Report, begun: Progress | None) -> Report:
+    """The pass in which a plan ended tells of its changes, where it made no others."""
+    has_news = report.plan is None or report.plan.steps or report.plan.blocked
+    if begun is None or begun.closed is not Outcome.CONVERGED or has_news:
+        return report
+    return replace(report, plan=begun.plan)
+
+
 def _told(begun: Progress | None) -> Failure | None:
     """That a plan failed is told by the pass in which it ended."""
     if begun is None or begun.closed not in (Outcome.REVERTED, Outcome.STUCK):
@@ -74,8 +83,6 @@ def _health(parts: Parts, report: Report) -> tuple[Finding, ...]:
     """Of what is in force; what is on trial is asked by its trial."""
     if report.desired is None or report.is_on_trial:
         return ()
-    if report.plan is not None and report.plan.steps:
-        parts.checkup.hurry(parts.look())
     return parts.checkup.ask(report.desired.checks, parts.probes, parts.look(), parts.now())
 
 
@@ -104,9 +111,11 @@ def _look_only(parts: Parts, followed: Followed | None) -> Report:
 def roll_back(parts: Parts, number: int | None, watch: Watch) -> Report:
     """Goes to an earlier good generation, and holds there until an operator resumes. Raises UnknownGeneration."""
     begun = go_on(parts, watch)
-    if begun is not None and begun.closed is None:
+    is_on_trial = begun is not None and begun.closed is None
+    target = targets.earlier(parts, number, from_trial=is_on_trial)
+    if begun is not None and is_on_trial:
         supersede(parts, begun)
-    report = _bring(parts, targets.earlier(parts, number), watch)
+    report = _bring(parts, target, watch)
     return replace(report, head=_last_head(parts), holds=targets.holds(parts, None))
 
 

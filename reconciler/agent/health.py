@@ -34,7 +34,7 @@ def nagios(findings: tuple[Finding, ...]) -> tuple[int, str]:
         return NAGIOS[Health.UNKNOWN], "RECONCILER UNKNOWN - no checks are declared"
     health = worst(finding.verdict.health for finding in findings)
     amiss = [f"{f.check}: {f.verdict.message}" for f in findings if f.verdict.health is not Health.OK]
-    said = "; ".join(amiss) if amiss else f"{len(findings)} checks are well"
+    said = "; ".join(amiss) if amiss else f"all of {len(findings)} checks well"
     figures = " ".join(f"'{_label(f.check)}'={f.verdict.value:g}" for f in findings if f.verdict.value is not None)
     line = f"RECONCILER {health} - {said}".replace("|", "/").replace("\n", " ")
     return NAGIOS[health], f"{line} | {figures}" if figures else line

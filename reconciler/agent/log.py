@@ -4,7 +4,12 @@ import logging
 import os
 import sys
 
-import structlog
+_is_brought = "rich" in sys.modules
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # it would be imported where it is installed: 5 MB,
+import structlog  # noqa: E402  # for as long as the agent runs, to colour tracebacks that no terminal shows
+
+if not _is_brought:
+    del sys.modules["rich"]
 
 LEVELS = {"DEBUG": logging.DEBUG, "INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
 

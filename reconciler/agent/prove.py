@@ -28,6 +28,14 @@ Key = tuple[int, Digest]
 Say = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Goals:
+    """The desired state of the plan's generation, and the one in force, which is good; loaded where it is asked for."""
+
+    wanted: Callable[[], Desired]
+    good: Callable[[], Desired | None]
+
+
 @dataclass(slots=True)
 class _Case:
     """One plan on trial: its desired state, and the apps that have not proven themselves yet."""
@@ -59,13 +67,13 @@ class Trials:
         return EAGER if young else STEADY
 
     def prove(
-        self, progress: Progress, load: Callable[[], Desired], view: HostView, probes: Probes, say: Say
+        self, progress: Progress, goals: Goals, view: HostView, probes: Probes, say: Say
     ) -> Pending | Proven | Unproven:
-        """One look. `load` gives the desired state of the plan's generation, and is asked once."""
+        """One look."""
         case = self._cases.get(_key(progress))
         if case is None:
-            desired = load()
-            apps = on_trial(desired, progress)
+            desired = goals.wanted()
+            apps = on_trial(desired, goals, progress)
             if not apps:
                 return Proven()
             now = timedelta(seconds=view.vitals.uptime())
@@ -87,12 +95,21 @@ class Trials:
         return Pending(next(iter(case.trials.values()))) if case.trials else Proven()
 
 
-def on_trial(desired: Desired, progress: Progress) -> list[App]:
-    """The apps of which the plan brought something; what leaves has nothing to prove."""
+def on_trial(desired: Desired, goals: Goals, progress: Progress) -> list[App]:
+    """The apps of which the plan brought something, or a plan before it that was overtaken before it was proven.
+
+    What leaves has nothing to prove.
+    """
     if not desired.apps:
         return []
+    last = goals.good()
+    known = last.resources if last else {}
     brought = {step.resource for step in progress.steps if not isinstance(step.after, Absent)}
-    names = {resource.app for id, resource in desired.resources.items() if id in brought}
+    names = {
+        resource.app
+        for id, resource in desired.resources.items()
+        if id in brought or id not in known or known[id].state != resource.state
+    }
     return [app for name, app in desired.apps.items() if name in names]
 
 

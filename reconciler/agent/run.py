@@ -138,8 +138,7 @@ class Agent:
             self.asks_repo = False
         if self.report.is_on_trial or self._has_hold_ended():
             return True
-        self._ask_checks()
-        return False
+        return self._ask_checks()
 
     def _wait(self) -> float:
         """Seconds until something is due."""
@@ -172,16 +171,17 @@ class Agent:
             self.is_working = False
         return self.report.head is None or head != self.report.head.commit
 
-    def _ask_checks(self) -> None:
-        """Those that are due; nothing else is looked at, and nothing is written where all is as it was."""
+    def _ask_checks(self) -> bool:
+        """Those that are due: whether one is amiss that was not. Nothing is written where all is as it was."""
         checks = self.report.desired.checks if self.report.desired else ()
-        if not checks:
-            return
         health = self.parts.checkup.ask(checks, self.parts.probes, self.parts.look(), self.parts.now())
-        if health != self.report.health:
-            before, self.report = self.report.health, replace(self.report, health=health)
-            republish_health(self.parts, health)
-            self.news.health_changed(before, health)
+        if health == self.report.health:
+            return False
+        before, self.report = self.report.health, replace(self.report, health=health)
+        republish_health(self.parts, health)
+        self.news.health_changed(before, health)
+        well = {finding.check for finding in before if finding.verdict.is_well}
+        return any(finding.check in well and not finding.verdict.is_well for finding in health)
 
     def _converged(self, known: Head | None) -> Report:
         """A fault of ours is told like any other failure, and does not end the agent."""

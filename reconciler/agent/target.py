@@ -78,9 +78,10 @@ def leaving_alone(target: Target, flapping: Collection[ResourceId], holds: Itera
     return replace(target, desired=replace(target.desired, resources=resources))
 
 
-def earlier(parts: Parts, number: int | None) -> Target:
-    """A good generation by its number, or the newest before that in force. Raises UnknownGeneration.
+def earlier(parts: Parts, number: int | None, *, from_trial: bool) -> Target:
+    """A good generation by its number, or the newest before that in force; before one on trial, that in force.
 
+    Raises UnknownGeneration.
     What came since goes, however much it is: an operator says so, and no commit could raise the limits of back then.
     """
     hint = "`reconciler history` lists them"
@@ -89,7 +90,8 @@ def earlier(parts: Parts, number: int | None) -> Target:
         raise UnknownGeneration("cannot go back: nothing was applied here yet", hint=hint)
     good = [record for record in parts.store.generations.at_hand() if record.result == Outcome.CONVERGED]
     if number is None:
-        record = next((record for record in good if record.generation < applied.generation), None)
+        last = applied.generation.number - (0 if from_trial else 1)
+        record = next((record for record in good if record.generation.number <= last), None)
         what = f"cannot go back: there is no good generation before {applied.generation}"
     else:
         record = next((record for record in good if record.generation.number == number), None)

@@ -20,7 +20,7 @@ class Condition:
 
 
 def conditions(facts: Facts) -> tuple[Condition, ...]:
-    return (_synced(facts), healthy(facts.health), _trusted(), _fresh(facts), _drift_free(facts))
+    return (_synced(facts), _health(facts), _trusted(), _fresh(facts), _drift_free(facts))
 
 
 def _synced(facts: Facts) -> Condition:
@@ -37,12 +37,23 @@ def _synced(facts: Facts) -> Condition:
     return Condition("Synced", "True", "Applied", f"generation {facts.applied.generation} is in force")
 
 
+def _health(facts: Facts) -> Condition:
+    if facts.on_trial:
+        return Condition("Healthy", "Unknown", "Verifying", "what was brought has to prove itself")
+    return healthy(facts.health)
+
+
 def healthy(found: tuple[Finding, ...]) -> Condition:
     if not found:
         return Condition("Healthy", "Unknown", "NoChecks", "no health checks are declared")
     health = worst(finding.verdict.health for finding in found)
     if health is Health.OK:
-        return Condition("Healthy", "True", "AllWell", f"all {len(found)} checks are well")
+        return Condition(
+            "Healthy",
+            "True",
+            "AllWell",
+            f"all {len(found)} checks are well" if len(found) > 1 else "the one check is well",
+        )
     first = next(finding for finding in found if finding.verdict.health is health)
     status = {Health.CRITICAL: "False", Health.UNKNOWN: "Unknown"}.get(health, "True")
     return Condition("Healthy", status, health.capitalize(), f"{first.check}: {first.verdict.message}", _HEALTH_HINT)

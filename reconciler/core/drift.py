@@ -42,7 +42,7 @@ def show(field: str, value: object) -> str:
     """A value as an operator writes it: a mode is octal."""
     if field == "mode" and isinstance(value, int):
         return f"{value:04o}"
-    return str(value)
+    return str(value) if value != "" else "none"
 
 
 def _sort(state: AnyState) -> str:

@@ -100,6 +100,10 @@ def _nothing(_name: str, _state: AnyState) -> Iterable[ResourceId]:
     return ()
 
 
+def _never(_state: AnyState) -> bool:
+    return False
+
+
 def _no_payloads(_state: State) -> Iterable[Digest]:
     return ()
 
@@ -128,6 +132,7 @@ class Kind:
     `bind` gives a desired state what it has from the states of what it needs.
     `touches` names the paths that an effect makes something ready beside; `place`, if it says nothing.
     `still` stops what runs, so that what it runs on can be taken back from under it; it is brought back last.
+    `rests` says of a desired state that nothing runs in it: then what needs others stops before they do.
     """
 
     name: str
@@ -145,6 +150,7 @@ class Kind:
     bind: Callable[[State, Mapping[ResourceId, State]], State] | None = None
     touches: Callable[[str], Iterable[str]] | None = None
     still: Callable[[str, Host], None] | None = None
+    rests: Callable[[AnyState], bool] = _never
 
 
 Kinds = Mapping[str, Kind]

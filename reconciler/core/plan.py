@@ -15,8 +15,11 @@ from reconciler.core.inventory import Inventory, Origin, Owned
 from reconciler.core.kind import Kinds
 from reconciler.core.observed import Observed
 from reconciler.core.order import waves
-from reconciler.core.state import ABSENT, Absent, AnyState, Occupied, Unreadable
+from reconciler.core.state import ABSENT, Absent, AnyState, Occupied, State, Unreadable
 from reconciler.core.step import Action, Step, step_from_json, step_to_json
+
+ACCESS = ("mode", "owner", "group")
+"""Fields that say who may do what with a thing, not what is in it."""
 
 Wave = tuple[Step, ...]
 
@@ -101,6 +104,8 @@ def make(desired: Desired, observed: Observed, inventory: Inventory, kinds: Kind
     for resource in desired.resources.values():
         _consider(resource, observed, leaving, kinds, found)
     _block_what_needs_the_withheld(desired, observed, found)
+    _stop_in_reverse(found, kinds)
+    _start_anew(desired, observed, found, kinds)
     plan = Plan(
         device=desired.device,
         desired=desired.digest,
@@ -213,6 +218,36 @@ def _block_what_needs_the_withheld(desired: Desired, observed: Observed, found: 
             del found.steps[id]
         missing.update(pending)
         pending = [id for id in found.steps if any(need in missing for need in desired.resources[id].needs)]
+
+
+def _stop_in_reverse(found: _Found, kinds: Kinds) -> None:
+    """What is only to stop waits for what needs it, and for nothing else that runs."""
+    runs = {id for id, step in found.steps.items() if step.runs}
+    stops = {id for id in runs if kinds[id.kind].rests(found.steps[id].after)}
+    needs = {id: [need for need in found.needs[id] if need in stops] for id in stops}
+    for id in stops:
+        found.needs[id] = [need for need in found.needs[id] if need not in runs]
+    for id, before in needs.items():
+        for need in before:
+            found.needs[need].append(id)
+
+
+def _start_anew(desired: Desired, observed: Observed, found: _Found, kinds: Kinds) -> None:
+    """What runs, and reads what is mended now, may have been started while that was something else."""
+    changed = {id for id, step in found.steps.items() if _is_read(step, kinds)}
+    for id, resource in desired.resources.items() if changed else ():
+        kind, before = kinds[id.kind], observed[id]
+        is_at_rest = kind.still is None or not isinstance(before, State) or kind.rests(before)
+        if is_at_rest or id in found.steps or resource.rule is Mode.OBSERVE or not changed.intersection(resource.needs):
+            continue
+        found.steps[id] = Step(id, Action.UPDATE, before, resource.state, (), resource.needs, runs=True, anew=True)
+        found.needs[id] = list(resource.needs)
+
+
+def _is_read(step: Step, kinds: Kinds) -> bool:
+    """Folders, which come by themselves, hold nothing of their own."""
+    is_folder = kinds[step.resource.kind].implied is not None
+    return not (step.runs or is_folder) and any(field.field not in ACCESS for field in step.drift)
 
 
 def _waves_of(found: _Found, leaving: _Leaving) -> tuple[Wave, ...]:

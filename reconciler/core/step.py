@@ -30,7 +30,8 @@ _RISK = {Action.CREATE: Risk.LOW, Action.UPDATE: Risk.MEDIUM, Action.PRUNE: Risk
 class Step:
     """One change of one resource, from `before` to `after`, and back by swapping them.
 
-    What `runs` runs on other things: it is stopped before those are taken back, and brought back after them.
+    What `runs` runs on other things: it is stopped before those are taken back, and brought back after them. It is
+    brought `anew` where it is as it should be, but was started with something else in their place.
     """
 
     resource: ResourceId
@@ -41,6 +42,7 @@ class Step:
     needs: tuple[ResourceId, ...] = ()
     implied_by: ResourceId | None = None
     runs: bool = False
+    anew: bool = False
 
     @property
     def risk(self) -> Risk:
@@ -53,6 +55,8 @@ class Step:
     @property
     def summary(self) -> str:
         """One line for people."""
+        if self.anew:
+            return "what it reads was not as declared: it is started anew"
         if self.action is Action.UPDATE:
             return ", ".join(str(field) for field in self.drift)
         if self.action is Action.PRUNE:
@@ -69,6 +73,7 @@ def step_to_json(step: Step) -> dict[str, Any]:
         "needs": [str(need) for need in step.needs],
         "impliedBy": str(step.implied_by) if step.implied_by else None,
         **({"runs": True} if step.runs else {}),
+        **({"anew": True} if step.anew else {}),
     }
 
 
@@ -86,4 +91,5 @@ def step_from_json(data: Mapping[str, Any], kinds: Kinds) -> Step:
         needs=tuple(ResourceId.parse(need) for need in data["needs"]),
         implied_by=ResourceId.parse(data["impliedBy"]) if data["impliedBy"] else None,
         runs=bool(data.get("runs", False)),
+        anew=bool(data.get("anew", False)),
     )

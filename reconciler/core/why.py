@@ -37,10 +37,17 @@ class Reason:
 
 def why(status: Mapping[str, Any]) -> tuple[Reason, ...]:
     """Holds first, then what went wrong, then what is not fresh or as desired; nothing is said twice."""
-    reasons: dict[str, Reason] = {}
+    reasons: list[Reason] = []
     for reason in (*_holds(status), *_conditions(status)):
-        reasons.setdefault(reason.message, reason)
-    return tuple(reasons.values())
+        if not any(_tells(other, reason) for other in reasons):
+            reasons.append(reason)
+    return tuple(reasons)
+
+
+def _tells(one: Reason, other: Reason) -> bool:
+    """Whether it says all that the other does: of what failed, quarantine tells more than the pass in which it did."""
+    cause = one.message.partition(": ")[2] if one.rule == "quarantine" else ""
+    return one.message == other.message or (bool(cause) and other.message.endswith(cause))
 
 
 def _holds(status: Mapping[str, Any]) -> Iterator[Reason]:

@@ -196,7 +196,7 @@ def _drifts(desired: UnitState, observed: UnitState) -> Iterator[FieldDrift]:
     if desired.running is not None and desired.running != observed.running:
         yield FieldDrift("running", desired.running, observed.running)
     elif observed.running and not _runs_with(desired, observed.stamp or ""):
-        yield FieldDrift("stamp", desired.stamp, observed.stamp)
+        yield FieldDrift("started with", "what is declared", "something else")
 
 
 def _runs_with(desired: UnitState, stamp: str) -> bool:
@@ -217,7 +217,7 @@ def _bring(name: str, desired: UnitState, seen: UnitState, host: Host) -> None:
         (host.units.enable if desired.enabled else host.units.disable)(name)
     if "running" in drifts:
         (host.units.start if desired.running else host.units.stop)(name)
-    elif seen.running and ("stamp" in drifts or (rewritten and not (desired.was_seen and desired.stamp))):
+    elif seen.running and ("started with" in drifts or (rewritten and not (desired.was_seen and desired.stamp))):
         host.units.restart(name)  # who rewrote it may have restarted it, too; what we take back has the stamp of before
 
 
@@ -294,5 +294,6 @@ KIND = Kind(
     deadline=timedelta(seconds=120),
     bind=bind,
     still=lambda name, host: host.units.stop(name),
+    rests=lambda state: isinstance(state, UnitState) and state.running is False,
     section=Section("units", UnitEntry, declare, about="Services, timers and other systemd units by their name."),
 )

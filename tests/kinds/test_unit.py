@@ -168,7 +168,7 @@ class TestSituations(OfUnits):
         self.bring(host, wanted(payloads, reads=reads))
         before, _ = self.look(host), self.calls(host)
         other = wanted(payloads, config='{"a":2}', reads=reads)
-        assert {drift.field for drift in KIND.diff(other, before)} == {"dropin", "stamp"}
+        assert {drift.field for drift in KIND.diff(other, before)} == {"dropin", "started with"}
         self.bring(host, other)
         assert self.calls(host) == ["reload", f"restart {NAME}"]
         assert self.look(host).stamp == other.stamp
@@ -196,7 +196,7 @@ class TestSituations(OfUnits):
         host.files.write(dropin_place(NAME), [other.dropin.encode()], Access())
         host.files.settle()
         (drift,) = KIND.diff(other, self.look(host))
-        assert drift.field == "stamp"
+        assert drift.field == "started with"
         self.calls(host)
         self.bring(host, other)
         assert self.calls(host) == ["reload", f"restart {NAME}"]
