@@ -9,7 +9,7 @@ from reconciler import kinds as kinds_folder
 from reconciler import probes as probes_folder
 from reconciler.agent.parts import Parts
 from reconciler.agent.settings import PREFIX, Settings
-from reconciler.core.errors import BadSettings, Broken, Denied
+from reconciler.core.errors import BadSettings, Broken, Denied, NotSupported
 from reconciler.host import real
 from reconciler.source.credentials import Credentials
 from reconciler.source.git import Source
@@ -48,6 +48,16 @@ def prepare(settings: Settings) -> None:
         except OSError as error:
             hint = "run this as root, or with --root DIR in a sandbox of your own"
             raise Denied(f"cannot make a folder: {error.strerror}", where=path, hint=hint) from error
+
+
+def end_services(settings: Settings) -> int:
+    """Of a sandbox; how many processes. Raises NotSupported on a machine."""
+    if not settings.is_sandbox:
+        hint = "`systemctl stop` a unit, or say `running: false` in the desired state"
+        raise NotSupported("cannot stop the services of a machine: they are the service manager's", hint=hint)
+    from reconciler.host.supervised import end_all  # noqa: PLC0415  # only a sandbox has any
+
+    return end_all(settings.root)
 
 
 def _source(settings: Settings) -> Source:

@@ -13,7 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from reconciler import __version__
-from reconciler.cli import device, doctor, documents, health, look, quarantine, support
+from reconciler.cli import device, doctor, documents, health, look, quarantine, sandbox, support
 from reconciler.cli.output import give_up, note, occupy, show_failure
 from reconciler.cli.session import Session
 from reconciler.core.errors import Denied, Failure
@@ -71,6 +71,7 @@ quarantine.add_to(app)
 doctor.add_to(app)
 health.add_to(app)
 support.add_to(app)
+sandbox.add_to(app)
 
 
 def main() -> None:

@@ -30,6 +30,16 @@ _PAUSE = 0.01
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
+def end_all(root: str) -> int:
+    """Everything that runs for the sandbox, supervisord first, ends. Returns how many processes. Raises Transient."""
+    root = os.path.realpath(root)
+    found = strays(root)
+    end(found)
+    rest = strays(root)
+    end(rest)
+    return len(found | rest)
+
+
 class SupervisedUnits:
     """Satisfies Units."""
 

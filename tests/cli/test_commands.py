@@ -337,3 +337,7 @@ def _process(arguments: list[str], environment: dict[str, str] | None = None) ->
         text=True,
         check=False,
     )
+
+
+def test_only_a_sandbox_can_be_stopped(device: Device) -> None:
+    assert device.run("sandbox", "stop").out == "nothing ran\n"
