@@ -4,7 +4,7 @@ import json
 import os
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -141,3 +141,35 @@ def test_who_asks_too_often_is_told_so(device: Device, agent: subprocess.Popen[s
             asked(device, "version")
     path = device.path("/run/reconciler/agent.sock")
     assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="not run: needs root, to become somebody else")
+def test_who_may_not_read_the_records_is_told_what_the_agent_found_last(device: Device) -> None:
+    device.push('health: {checks: {disk: {disk: {path: /, criticalPercent: 100}}}}\nfiles: {/etc/motd: {content: ""}}')
+    assert device.sync().status == 0
+    assert device.run("health", "--nagios").status == 0  # what is imported now need not be read by nobody
+    folders = [folder for folder in (device.root, *device.root.parents) if str(folder) != "/"]
+    modes = {folder: folder.stat().st_mode & 0o7777 for folder in folders}
+    for folder in folders:
+        folder.chmod(modes[folder] | 0o055)
+    device.config.chmod(0o644)
+    try:
+        assert _as_nobody(lambda: device.run("health", "--nagios").out.startswith("RECONCILER OK - "))
+    finally:
+        for folder in folders:
+            folder.chmod(modes[folder])
+
+
+def _as_nobody(holds: Callable[[], bool]) -> bool:
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+            status = 0 if holds() else 1
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
