@@ -8,9 +8,7 @@ from reconciler.cli.session import Session
 
 
 def add_to(app: typer.Typer) -> None:
-    group = typer.Typer(
-        help="For a device in a folder (--root DIR), whose services outlive commands."
-    )
+    group = typer.Typer(help="For a device in a folder (--root DIR), whose services outlive commands.")
     group.command()(stop)
     app.add_typer(group, name="sandbox", no_args_is_help=True)
 

@@ -155,7 +155,8 @@ class App:
         said, seen = self.answer(service), self.seen(service)
         if not said:
             return None
-        assert said["pid"] == seen.pid, "who answers is the service"
+        if said["pid"] != seen.pid:
+            return None  # it was started anew between the two looks
         words = Path(f"/proc/{seen.pid}/cmdline").read_bytes().split(b"\0")
         program = self.device.path(f"/opt/{self.name}/releases/{said['version']}/run.py")
         assert words[2].decode() == os.path.realpath(program)
@@ -163,6 +164,12 @@ class App:
 
     def seen(self, service: str | None = None) -> UnitStat:
         return units(self.device).look(f"{service or self.name}.service")
+
+    @property
+    def started(self) -> list[str]:
+        """Its services in the order in which the kernel started their processes: what they say comes as they get to it."""
+        runs = {service: self.seen(service) for service in self.services}
+        return sorted(runs, key=lambda service: (int(runs[service].invocation.partition("-")[2]), runs[service].pid))
 
     @property
     def history(self) -> list[str]:
