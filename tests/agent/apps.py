@@ -167,7 +167,7 @@ class App:
 
     @property
     def started(self) -> list[str]:
-        """Its services in the order in which the kernel started their processes: what they say comes as they get to it."""
+        """Its services as the kernel started their processes: what they say comes when they get to it."""
         runs = {service: self.seen(service) for service in self.services}
         return sorted(runs, key=lambda service: (int(runs[service].invocation.partition("-")[2]), runs[service].pid))
 
