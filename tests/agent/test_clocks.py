@@ -70,11 +70,23 @@ class Host:
         known = ("--config", str(self.device.config), "--root", str(self.device.root))
         return [sys.executable, "-m", "reconciler", *known, *arguments]
 
+    @contextmanager
+    def _started(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+        """It has ended when this ends, and nothing of it is left."""
+        words, pipe = self._words(*arguments), subprocess.PIPE
+        process = subprocess.Popen(words, env=self.clock.environment, stdout=pipe, stderr=pipe, text=True)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+            for name in ("faketime_shm", "sem.faketime_sem"):
+                Path(f"/dev/shm/{name}_{process.pid}").unlink(missing_ok=True)
+
     def run(self, *arguments: str) -> Ran:
-        done = subprocess.run(
-            self._words(*arguments), env=self.clock.environment, capture_output=True, text=True, check=False
-        )
-        return Ran(done.returncode, done.stdout, done.stderr)
+        with self._started(*arguments) as process:
+            out, err = process.communicate()
+            return Ran(process.returncode, out, err)
 
     def sync(self) -> Ran:
         return self.run("sync", "-o", "json")
@@ -87,14 +99,10 @@ class Host:
 
     @contextmanager
     def agent(self) -> Iterator[subprocess.Popen[str]]:
-        process = subprocess.Popen(self._words("run"), env=self.clock.environment, stderr=subprocess.PIPE, text=True)
-        try:
+        with self._started("run") as process:
             until(lambda: self.device.path("/run/reconciler/control.sock").exists())
             yield process
             assert process.poll() is None, "the agent ended by itself"
-        finally:
-            process.kill()
-            process.communicate()
 
 
 @pytest.fixture
