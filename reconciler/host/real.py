@@ -91,9 +91,9 @@ class _Nothing:
 
 def _units(root: str) -> Units:
     if _is_machine(root):
-        from reconciler.host.no_units import NoUnits  # noqa: PLC0415
+        from reconciler.host.systemd import SystemdUnits  # noqa: PLC0415  # 4 MB that only a machine with services needs
 
-        return NoUnits()
+        return SystemdUnits()
     from reconciler.host.supervised import SupervisedUnits  # noqa: PLC0415  # 20 MB that only a sandbox with services needs
 
     return SupervisedUnits(root)
