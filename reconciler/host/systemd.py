@@ -34,7 +34,7 @@ RELOAD_SECONDS = 60.0
 GLANCE_SECONDS = 0.3
 """How long to wait for a process to become the service."""
 
-SAID_LINES = 3
+SAID_LINES = 6
 
 _PAUSE = 0.02
 _RUNNING = {"active", "reloading", "refreshing", "activating"}
