@@ -10,12 +10,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from reconciler.core.errors import Broken, Failure, Overdue, Rejected, Transient
+from reconciler.core.errors import Rejected
 from reconciler.core.senses import UnitStat
 from reconciler.durable import fsync_directory
 from reconciler.host.journal import journal_of
 from reconciler.host.refusal import cannot
 from reconciler.host.systemd_bus import MANAGER, Refused, Systemd, Unknown, converse
+from reconciler.host.systemd_job import Job, carry_out, check
 from reconciler.host.systemd_run import (
     definitions,
     read_record,
@@ -27,29 +28,14 @@ from reconciler.host.systemd_run import (
 STARTS_WITH_THE_MACHINE = {"enabled", "alias"}
 """States of a unit file: what is enabled for this uptime only does not, nor does what others pull in (static)."""
 
-JOB_SECONDS_MAX, JOB_GRACE_SECONDS = 100.0, 10.0
 RELOAD_SECONDS = 60.0
 """A Raspberry Pi Zero with two hundred units needs some of them."""
 
 GLANCE_SECONDS = 0.3
 """How long to wait for a process to become the service."""
 
-SAID_LINES = 6
-
 _PAUSE = 0.02
 _RUNNING = {"active", "reloading", "refreshing", "activating"}
-
-_REASONS = {
-    "failed": "it failed",
-    "timeout": "it was not up in time",
-    "dependency": "a unit that it requires failed",
-    "skipped": "a condition of it does not hold",
-    "invalid": "systemd cannot do that with it",
-    "assert": "an assertion of it does not hold",
-    "unsupported": "this machine does not support it",
-    "once": "it was run once and is not run again",
-}
-"""How a job can end badly (org.freedesktop.systemd1(5), JobRemoved)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +96,8 @@ class SystemdUnits:
                 lambda systemd: systemd.ask("EnableUnitFiles", "asbb", [name], False, False)  # noqa: FBT003  # as D-Bus says it
             )
         if not has_install:
-            hint = "give it an [Install] section with WantedBy=multi-user.target, or do not say `enabled: true`"
-            raise Rejected(f"cannot enable {name}: its definition does not say what starts it", hint=hint)
+            hint = "give it one with WantedBy=multi-user.target, or do not say `enabled: true`"
+            raise Rejected(f"cannot enable {name}: it has no [Install] section that says what starts it", hint=hint)
         _settle(changes)
         self.reload()
 
@@ -123,21 +109,23 @@ class SystemdUnits:
         self.reload()
 
     def start(self, name: str) -> None:
-        self._do("StartUnit", "start", name)
+        self._run(Job.START, name)
 
     def stop(self, name: str) -> None:
         with _deed(f"stop {name}"), suppress(Unknown):
-            _check("stop", name, converse(lambda systemd: _carry_out(systemd, "StopUnit", name)))
+            check(converse(lambda systemd: carry_out(systemd, Job.STOP, name)), Job.STOP, name)
 
     def restart(self, name: str) -> None:
-        self._do("RestartUnit", "restart", name)
+        self._run(Job.RESTART, name)
 
-    def _do(self, member: str, verb: str, name: str) -> None:
-        before = _invocation(name)
-        with _deed(f"{verb} {name}"):
-            _check(verb, name, converse(lambda systemd: _carry_out(systemd, member, name)))
+    def _run(self, job: Job, name: str) -> None:
+        """What ran before keeps the record that it has."""
+        with _deed(f"{job} {name}"):
+            before, _ = converse(lambda systemd: _look(systemd, name))
+            check(converse(lambda systemd: carry_out(systemd, job, name)), job, name)
             seen, _ = converse(lambda systemd: _look(systemd, name))
-        if seen and seen.runs and name.endswith(".service") and seen.invocation != before:
+        is_new = seen is not None and (before is None or not before.runs or before.invocation != seen.invocation)
+        if seen and seen.runs and is_new and name.endswith(".service"):
             write_record(name, seen.invocation, stamp_of_definition(seen.environment))
 
 
@@ -147,18 +135,13 @@ async def _look(systemd: Systemd, name: str) -> tuple[_Seen | None, bool]:
         (path,) = await systemd.ask("LoadUnit", "s", name)
     except Unknown:  # a template, too
         return None, await _is_enabled(systemd, name)
-    unit = await systemd.properties(path, "Unit")
-    service = await systemd.properties(path, "Service") if name.endswith(".service") else {}
-    manager = await systemd.properties(MANAGER, "Manager") if service else {}
-    seen = _Seen(
-        active=unit["ActiveState"],
-        sub=unit["SubState"],
-        invocation=bytes(unit["InvocationID"]).hex(),
-        pid=service.get("MainPID", 0),
-        environment=service.get("Environment", []),
-        began=unit["InactiveExitTimestampMonotonic"],
-        definitions_read=manager.get("UnitsLoadTimestampMonotonic", 0),
-    )
+    unit = ("ActiveState", "SubState", "InvocationID", "InactiveExitTimestampMonotonic")
+    active, sub, invocation, began = await systemd.values(path, "Unit", *unit)
+    pid, environment, read = 0, [], 0
+    if name.endswith(".service"):
+        pid, environment = await systemd.values(path, "Service", "MainPID", "Environment")
+        (read,) = await systemd.values(MANAGER, "Manager", "UnitsLoadTimestampMonotonic")
+    seen = _Seen(active, sub, bytes(invocation).hex(), pid, environment, began, read)
     return seen, await _is_enabled(systemd, name)
 
 
@@ -169,61 +152,6 @@ async def _is_enabled(systemd: Systemd, name: str) -> bool:
     except Unknown:
         return False
     return state in STARTS_WITH_THE_MACHINE
-
-
-async def _carry_out(systemd: Systemd, member: str, name: str) -> str | None:
-    """How its job ended; None where it goes on. What was given up gets another chance, and counts no more."""
-    await systemd.listen()
-    seconds = await _patience(systemd, member, name)
-    if member != "StopUnit":
-        await _forgive(systemd, name)
-    (job,) = await systemd.ask(member, "ss", name, "replace")
-    result = await systemd.end_of(job, seconds)
-    if member == "StopUnit":
-        await _forgive(systemd, name)
-    return result
-
-
-async def _patience(systemd: Systemd, member: str, name: str) -> float:
-    """In seconds: what its definition allows, and some."""
-    if not name.endswith(".service"):
-        return JOB_SECONDS_MAX
-    (path,) = await systemd.ask("LoadUnit", "s", name)
-    service = await systemd.properties(path, "Service")
-    keys = {"StartUnit": ("Start",), "StopUnit": ("Stop",), "RestartUnit": ("Stop", "Start")}[member]
-    allowed: float = sum(service.get(f"Timeout{key}USec", 0) for key in keys) / 1e6
-    return min(JOB_SECONDS_MAX, allowed + JOB_GRACE_SECONDS)
-
-
-async def _forgive(systemd: Systemd, name: str) -> None:
-    with suppress(Refused):
-        await systemd.ask("ResetFailedUnit", "s", name)
-
-
-def _check(verb: str, name: str, result: str | None) -> None:
-    """Raises Overdue, Transient, Broken."""
-    if result == "done":
-        return
-    if result is None:
-        raise Overdue(f"cannot wait longer for systemd to {verb} {name}", hint=f"look at `systemctl status {name}`")
-    if result in {"canceled", "collected"}:
-        raise Transient(f"cannot {verb} {name}: somebody asked systemd for something else meanwhile")
-    reason = _REASONS.get(result, f"systemd says {result}")
-    raise Broken(f"cannot {verb} {name}: {reason}{_said(name)}", hint=f"look at `journalctl -u {name}`")
-
-
-def _said(name: str) -> str:
-    try:
-        lines = journal_of(name, SAID_LINES)
-    except Failure:
-        return ""
-    return f"; the last of its log: {' | '.join(lines)}" if lines else ""
-
-
-def _invocation(name: str) -> str:
-    with _deed(f"look at {name}"):
-        seen, _ = converse(lambda systemd: _look(systemd, name))
-    return seen.invocation if seen and seen.runs else ""
 
 
 def _stamp(name: str, seen: _Seen) -> str:

@@ -93,12 +93,12 @@ class Systemd:
         async with asyncio.timeout(seconds):
             return await self._call(_Whom(SYSTEMD, MANAGER, f"{SYSTEMD}.Manager"), member, signature, body)
 
-    async def properties(self, path: str, interface: str) -> dict[str, Any]:
-        """Of an object, plain values."""
+    async def values(self, path: str, interface: str, *names: str) -> list[Any]:
+        """Of some properties of an object: all of them would be hundreds, and some are read from the kernel."""
         whom = _Whom(SYSTEMD, path, f"{_BUS}.Properties")
+        asked = [self._call(whom, "Get", "ss", (f"{SYSTEMD}.{interface}", name)) for name in names]
         async with asyncio.timeout(ANSWER_SECONDS):
-            (found,) = await self._call(whom, "GetAll", "s", (f"{SYSTEMD}.{interface}",))
-        return {key: variant.value for key, variant in found.items()}
+            return [reply[0].value for reply in await asyncio.gather(*asked)]
 
     async def listen(self) -> None:
         """From here on no end of a job is missed."""
@@ -159,7 +159,7 @@ async def _conversation(talk: Callable[[Systemd], Awaitable[T]]) -> T:
         return await talk(Systemd(bus))
     except TimeoutError as error:
         hint = "look at `systemctl status dbus` and `journalctl -b`"
-        raise Transient(f"cannot ask systemd: no answer in {ANSWER_SECONDS:g} s", hint=hint) from error
+        raise Transient(f"cannot ask systemd: no answer in time", hint=hint) from error
     except (OSError, EOFError, DBusError) as error:
         hint = "look at `systemctl status dbus`: it answers where the package dbus is installed"
         raise Transient(f"cannot ask systemd: the system bus is gone ({error or 'hung up'})", hint=hint) from error

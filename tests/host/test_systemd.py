@@ -103,7 +103,7 @@ def test_a_service_that_fails_to_start_is_taken_back_and_what_it_said_is_told(ma
     wish(machine, FAILS)
     ran = machine.sync()
     assert (ran.status, ran.json["result"]) == (1, "failed")
-    assert "cannot restart web.service: it failed" in ran.json["error"]["message"]
+    assert "cannot restart web.service: it failed (exit-code)" in ran.json["error"]["message"]
     assert "no sensor here" in ran.json["error"]["message"]
     assert machine.sh(f"cat {UNIT}") == SLEEPS.strip()
     assert run_of(machine)[0] == "active"
@@ -121,11 +121,11 @@ def test_a_program_that_is_not_there_is_a_failing_start(machine: Machine) -> Non
     wish(machine, f"[Service]\nType=exec\nExecStart=/opt/none\n{INSTALL}")
     ran = machine.sync()
     assert ran.status == 1
-    assert "cannot start web.service: it failed" in ran.json["error"]["message"]
+    assert "cannot start web.service: it failed (exit-code)" in ran.json["error"]["message"]
 
 
 def test_a_text_that_systemd_cannot_read_is_refused_in_its_words(machine: Machine) -> None:
-    wish(machine, f"[Service]\nExecStart=relative\n{INSTALL}")
+    wish(machine, f"[Service]\nRestart=always\n{INSTALL}")
     ran = machine.sync()
     assert ran.status == 1
     assert "web.service has a bad unit file setting" in ran.json["error"]["message"]
@@ -201,21 +201,35 @@ def test_a_definition_that_somebody_changed_and_never_had_read_is_put_back(machi
     assert run_of(machine)[0] == "active"
 
 
-def test_a_masked_service_says_how_it_can_be_had(machine: Machine) -> None:
+def test_a_service_that_never_says_it_is_ready_is_not_awaited_longer_than_it_allows(machine: Machine) -> None:
+    wish(machine, f"[Service]\nType=notify\nTimeoutStartSec=2\nExecStart=/bin/sleep 1000\n{INSTALL}")
+    ran = machine.sync()
+    assert ran.status == 1
+    assert "cannot start web.service: it failed (timeout)" in ran.json["error"]["message"]
+
+
+def test_a_service_whose_base_fails_says_so(machine: Machine) -> None:
+    machine.write("/etc/systemd/system/base.service", FAILS)
+    wish(machine, f"[Unit]\nRequires=base.service\nAfter=base.service\n{SLEEPS}")
+    ran = machine.sync()
+    assert ran.status == 1
+    assert "cannot start web.service: a unit that it requires failed" in ran.json["error"]["message"]
+
+
+def test_a_masked_service_says_that_it_is(machine: Machine) -> None:
     machine.write("/usr/lib/systemd/system/web.service", SLEEPS)
     machine.sh("systemctl daemon-reload; systemctl mask --runtime web")
     wish(machine, None, "running: true")
     ran = machine.sync()
     assert ran.status == 1
     assert "cannot start web.service: unit web.service is masked" in ran.json["error"]["message"]
-    assert "systemctl unmask" in ran.json["error"]["hint"]
 
 
 def test_what_cannot_start_with_the_machine_is_refused(machine: Machine) -> None:
     wish(machine, SLEEPS.removesuffix(INSTALL))
     ran = machine.sync()
     assert ran.status == 1
-    assert "[Install]" in ran.json["error"]["hint"]
+    assert "cannot enable web.service: it has no [Install] section" in ran.json["error"]["message"]
 
 
 def test_after_a_power_cut_what_is_enabled_runs_and_is_known_as_ours(machine: Machine) -> None:
@@ -262,5 +276,5 @@ def test_a_bus_that_says_nothing_is_not_awaited_for_long(machine: Machine) -> No
     began = time.monotonic()
     ran = machine.sync()
     assert ran.status == 1
-    assert "cannot ask systemd: no answer in 5 s" in ran.out + ran.err
+    assert "cannot ask systemd: no answer in time" in ran.out + ran.err
     assert time.monotonic() - began < 30

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.core.errors import NotSupported, Rejected, Transient
+from reconciler.core.errors import Broken, NotSupported, Rejected, Transient
 from reconciler.core.senses import STAMP
 from reconciler.host import systemd_bus
 from reconciler.host.systemd import SystemdUnits
@@ -95,3 +95,9 @@ def test_a_refusal_says_who_must_act(name: str, sort: type[Exception]) -> None:
     failure = systemd_bus.Refused(name, "Unit web.service is so.").as_failure("start web.service")
     assert isinstance(failure, sort)
     assert str(failure) == "cannot start web.service: unit web.service is so"
+
+
+def test_a_masked_unit_says_how_it_can_be_had() -> None:
+    failure = systemd_bus.Refused("org.freedesktop.systemd1.UnitMasked", "Unit web.service is masked.").as_failure("x")
+    assert isinstance(failure, Broken)
+    assert "systemctl unmask" in (failure.hint or "")
