@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -52,6 +53,9 @@ _SORTS: dict[str, tuple[type[Failure], str | None]] = {
 _UNKNOWN = {name for name, (sort, _) in _SORTS.items() if sort is NotFound}
 
 T = TypeVar("T")
+
+_Line = list[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]]
+"""What a conversation is ended by from outside; empty before it began."""
 
 
 class Refused(Exception):
@@ -147,11 +151,25 @@ def converse(talk: Callable[[Systemd], Awaitable[T]]) -> T:
     if not os.path.isdir(RUNS_HERE):
         hint = "services need a host that systemd runs, or a sandbox (--root DIR)"
         raise NotSupported("cannot manage services on this machine: systemd does not run it", hint=hint)
+    line: _Line = []
     with ThreadPoolExecutor(max_workers=1) as apart:
-        return apart.submit(lambda: asyncio.run(_conversation(talk))).result()
+        talking = apart.submit(lambda: asyncio.run(_conversation(talk, line)))
+        try:
+            return talking.result()
+        except BaseException:  # a deadline's alarm too: who waits no longer hangs up
+            _hang_up(line)
+            raise
 
 
-async def _conversation(talk: Callable[[Systemd], Awaitable[T]]) -> T:
+def _hang_up(line: _Line) -> None:
+    for loop, task in line:
+        with suppress(RuntimeError):  # it is over already
+            loop.call_soon_threadsafe(task.cancel)
+
+
+async def _conversation(talk: Callable[[Systemd], Awaitable[T]], line: _Line) -> T:
+    if task := asyncio.current_task():
+        line.append((asyncio.get_running_loop(), task))
     bus = MessageBus(ADDRESS)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
@@ -159,7 +177,7 @@ async def _conversation(talk: Callable[[Systemd], Awaitable[T]]) -> T:
         return await talk(Systemd(bus))
     except TimeoutError as error:
         hint = "look at `systemctl status dbus` and `journalctl -b`"
-        raise Transient(f"cannot ask systemd: no answer in time", hint=hint) from error
+        raise Transient("cannot ask systemd: no answer in time", hint=hint) from error
     except (OSError, EOFError, DBusError) as error:
         hint = "look at `systemctl status dbus`: it answers where the package dbus is installed"
         raise Transient(f"cannot ask systemd: the system bus is gone ({error or 'hung up'})", hint=hint) from error
