@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.device import HEAD, Ran
-from tests.host.machine import Machine, machine_in, not_run
+from tests.host.machine import ENV, Machine, machine_in, not_run
 
 pytestmark = [pytest.mark.root, pytest.mark.skipif(not_run() is not None, reason=not_run() or "")]
 
@@ -252,6 +252,26 @@ def test_a_service_that_crashed_and_came_back_is_known_as_ours(machine: Machine)
     before = run_of(machine)
     assert brought(machine).json["changes"] == []
     assert run_of(machine) == before
+
+
+def test_a_resident_agent_keeps_services_up_and_no_thread_or_descriptor_behind(machine: Machine) -> None:
+    agent = f"/usr/bin/python3 -W error -m reconciler --config {machine.device.config} run"
+    environment = " ".join(ENV)
+    machine.write("/run/systemd/system/agent.service", f"[Service]\nEnvironment={environment}\nExecStart={agent}\n")
+    wish(machine)
+    machine.sh("systemctl daemon-reload; systemctl start agent; sleep 3")
+    brought(machine)
+    before = held_by(machine, "agent")
+    for _ in range(3):
+        machine.sh("systemctl stop web")
+        brought(machine)
+        assert run_of(machine)[0] == "active"
+    assert held_by(machine, "agent") == before
+
+
+def held_by(machine: Machine, unit: str) -> str:
+    """Threads and descriptors of its process."""
+    return machine.sh(f"cd /proc/$(systemctl show -p MainPID --value {unit}); ls task | wc -l; ls fd | wc -l")
 
 
 def test_without_a_bus_nothing_is_taken_for_absent(machine: Machine) -> None:
