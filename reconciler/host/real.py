@@ -94,7 +94,7 @@ def _units(root: str) -> Units:
         from reconciler.host.systemd import SystemdUnits  # noqa: PLC0415  # 4 MB that only a machine with services needs
 
         return SystemdUnits()
-    from reconciler.host.supervised import SupervisedUnits  # noqa: PLC0415  # 20 MB that only a sandbox with services needs
+    from reconciler.host.supervised import SupervisedUnits  # noqa: PLC0415  # only a sandbox has it
 
     return SupervisedUnits(root)
 
