@@ -6,6 +6,7 @@ import typer
 
 from reconciler.agent import command
 from reconciler.agent import publish as published
+from reconciler.agent.observation import record_to_json
 from reconciler.agent.parts import Parts
 from reconciler.agent.preview import drifts
 from reconciler.cli.output import Form, Output, say, show_json, signed, table
@@ -103,7 +104,7 @@ def history(
     records, applied = generations.all()[:limit], generations.applied()
     in_force = applied.generation if applied else None
     if output is Form.JSON:
-        show_json([_record_to_json(record, in_force) for record in records])
+        show_json([{**record_to_json(record), "inForce": record.generation == in_force} for record in records])
         return
     head = ("GENERATION", "COMMIT", "RESULT", "STARTED", "TOOK", "AUTHOR", "SUBJECT")
     table(head, (_row(record, in_force) for record in records))
@@ -119,21 +120,3 @@ def _row(record: Record, in_force: Generation | None) -> tuple[str, ...]:
     author = record.author.partition(" <")[0]
     number = f"{record.generation} *" if record.generation == in_force else str(record.generation)
     return (number, record.commit.short, record.result, started, took, author, record.subject[:60])
-
-
-def _record_to_json(record: Record, in_force: Generation | None) -> dict[str, Any]:
-    return {
-        "generation": record.generation.number,
-        "inForce": record.generation == in_force,
-        "commit": str(record.commit),
-        "author": record.author,
-        "signer": None,
-        "subject": record.subject,
-        "plan": str(record.plan),
-        "specDigest": str(record.digest),
-        "result": record.result,
-        "reason": record.reason,
-        "started": rfc3339(record.started),
-        "ended": rfc3339(record.ended) if record.ended else None,
-        "durationSeconds": (record.ended - record.started).total_seconds() if record.ended else None,
-    }

@@ -15,11 +15,47 @@ from reconciler.host.files import HostFiles
 from reconciler.host.looks import Looks
 
 
-class RealView:
-    """Satisfies HostView: it has no hands, so it needs no payloads."""
+class _Senses:
+    """What who looks and who touches have alike."""
 
     def __init__(self, root: str) -> None:
         self.root = root
+
+    @cached_property
+    def net(self) -> Net:
+        from reconciler.host.net import HostNet  # noqa: PLC0415
+
+        return HostNet(self.root)
+
+    @cached_property
+    def vitals(self) -> Vitals:
+        from reconciler.host.vitals import HostVitals  # noqa: PLC0415
+
+        return HostVitals(self.root)
+
+    @cached_property
+    def commands(self) -> Commands:
+        from reconciler.host.commands import HostCommands  # noqa: PLC0415
+
+        return HostCommands(self.root)
+
+    def _units(self) -> Units:
+        if _is_machine(self.root):
+            from reconciler.host.systemd import SystemdUnits  # noqa: PLC0415  # 4 MB that only a machine with services needs
+
+            return SystemdUnits()
+        from reconciler.host.supervised import SupervisedUnits  # noqa: PLC0415  # only a sandbox has it
+
+        return SupervisedUnits(self.root)
+
+    def _trees(self, payloads: Payloads) -> Trees:
+        from reconciler.host.trees import real_trees  # noqa: PLC0415
+
+        return real_trees(self.root, payloads)
+
+
+class RealView(_Senses):
+    """Satisfies HostView: it has no hands, so it needs no payloads."""
 
     @cached_property
     def files(self) -> FilesView:
@@ -27,32 +63,18 @@ class RealView:
 
     @cached_property
     def trees(self) -> TreesView:
-        from reconciler.host.trees import real_trees  # noqa: PLC0415
-
-        return real_trees(self.root, _Nothing())
+        return self._trees(_Nothing())
 
     @cached_property
     def units(self) -> UnitsView:
-        return _units(self.root)
-
-    @cached_property
-    def net(self) -> Net:
-        return _net(self.root)
-
-    @cached_property
-    def vitals(self) -> Vitals:
-        return _vitals(self.root)
-
-    @cached_property
-    def commands(self) -> Commands:
-        return _commands(self.root)
+        return self._units()
 
 
-class RealHost:
+class RealHost(_Senses):
     """Satisfies Host. Make one for each pass: what it knows of links and names grows old."""
 
     def __init__(self, root: str, payloads: Payloads) -> None:
-        self.root = root
+        super().__init__(root)
         self.payloads = payloads
 
     @cached_property
@@ -61,25 +83,11 @@ class RealHost:
 
     @cached_property
     def trees(self) -> Trees:
-        from reconciler.host.trees import real_trees  # noqa: PLC0415
-
-        return real_trees(self.root, self.payloads)
+        return self._trees(self.payloads)
 
     @cached_property
     def units(self) -> Units:
-        return _units(self.root)
-
-    @cached_property
-    def net(self) -> Net:
-        return _net(self.root)
-
-    @cached_property
-    def vitals(self) -> Vitals:
-        return _vitals(self.root)
-
-    @cached_property
-    def commands(self) -> Commands:
-        return _commands(self.root)
+        return self._units()
 
 
 class _Nothing:
@@ -87,34 +95,6 @@ class _Nothing:
 
     def open(self, digest: Digest) -> Iterator[bytes]:
         raise CorruptStore(f"cannot open {digest.short}: who looks has no payloads")
-
-
-def _units(root: str) -> Units:
-    if _is_machine(root):
-        from reconciler.host.systemd import SystemdUnits  # noqa: PLC0415  # 4 MB that only a machine with services needs
-
-        return SystemdUnits()
-    from reconciler.host.supervised import SupervisedUnits  # noqa: PLC0415  # only a sandbox has it
-
-    return SupervisedUnits(root)
-
-
-def _net(root: str) -> Net:
-    from reconciler.host.net import HostNet  # noqa: PLC0415
-
-    return HostNet(root)
-
-
-def _vitals(root: str) -> Vitals:
-    from reconciler.host.vitals import HostVitals  # noqa: PLC0415
-
-    return HostVitals(root)
-
-
-def _commands(root: str) -> Commands:
-    from reconciler.host.commands import HostCommands  # noqa: PLC0415
-
-    return HostCommands(root)
 
 
 def _is_machine(root: str) -> bool:
