@@ -1,21 +1,20 @@
-"""Many small files: what a pass costs that finds nothing to do, one that mends ten, and the first one.
+"""Many small files: the first pass, one that finds nothing to do, one that mends ten; as a command, and in the agent.
 
-Whole processes, median wall seconds, in turn. The floor is a loop in Python that looks at each file, reads and hashes
-it, and nothing else.
+The floor is a loop in Python that looks at each file, and one that also reads and hashes it, and nothing else.
 """
 
 import argparse
-import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-RECONCILER = [sys.executable, "-m", "reconciler"]
+from pairs import Deed, compared, seconds, show, timed
+from peers import ALL, Peer, Puppet, Reconciler, there
+
 FLOOR = """
 import hashlib, os, sys
 for folder, _, names in os.walk(sys.argv[1]):
@@ -26,107 +25,99 @@ for folder, _, names in os.walk(sys.argv[1]):
         hashlib.sha256(os.read(fd, 4096)).digest()
         os.close(fd)
 """
-GIT = {**os.environ, **dict.fromkeys(("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"), "/dev/null")}
-GIT |= {f"GIT_{who}_{what}": "bench" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
 
 
-def content(number: int) -> str:
-    return f"{number:06d} " + "x" * 392
+class Resident:
+    """A process that has assembled an agent; it does one thing at a time, and says how long that took."""
 
-
-def paths(count: int) -> list[str]:
-    return [f"/srv/d{number % (count // 10)}/f{number}" for number in range(count)]
-
-
-class Ours:
-    """A repo, a root, and the command."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        self.repo, self.root = folder / "repo", folder / "root"
-        (self.repo / "devices").mkdir(parents=True)
-        self.root.mkdir()
-        files = (f'    {path}: {{content: "{content(n)}", mode: "0640"}}\n' for n, path in enumerate(paths(count)))
-        head = "apiVersion: reconciler/v1\nkind: Device\nmetadata: {name: pi}\nspec:\n  files:\n"
-        (self.repo / "devices/pi.yaml").write_text(head + "".join(files))
-        for words in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "x"]):
-            subprocess.run(["git", *words], cwd=self.repo, env=GIT, check=True)
-        self.environment = {**os.environ, "RECONCILER_DEVICE": "pi", "RECONCILER_REPO__URL": str(self.repo)}
-
-    def pass_(self) -> None:
-        words = [*RECONCILER, "--root", str(self.root), "sync", "-o", "json"]
-        subprocess.run(words, env=self.environment, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-class CfEngine:
-    """One promise a file, run to the end, as root or not; its work directory is its own."""
-
-    def __init__(self, folder: Path, count: int) -> None:
-        self.root, self.work = folder / "cfroot", folder / "cf"
-        self.root.mkdir()
-        (self.work / "inputs").mkdir(parents=True)
-        for name in ("bin", "outputs", "ppkeys", "state", "modules"):
-            (self.work / name).mkdir(mode=0o700)
-        rest = 'create => "true", perms => m, edit_defaults => whole, edit_line => line'
-        promises = (f'"{self.root}{path}" {rest}("{content(n)}");\n' for n, path in enumerate(paths(count)))
-        self.policy = self.work / "inputs/promises.cf"
-        self.policy.write_text(
-            'body common control { bundlesequence => { "main" }; }\n'
-            'body perms m { mode => "0640"; }\nbody edit_defaults whole { empty_file_before_editing => "true"; '
-            'edit_backup => "false"; }\nbundle edit_line line(x) { insert_lines: "$(x)"; }\n'
-            f"bundle agent main {{ files:\n{''.join(promises)}}}\n"
+    def __init__(self, ours: Peer) -> None:
+        words = [sys.executable, str(Path(__file__).with_name("resident.py")), str(ours.root)]
+        self._process = subprocess.Popen(
+            words, env=ours.environment(), text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        os.chmod(self.policy, 0o600)
 
-    def pass_(self) -> None:
-        words = ["cf-agent", "-K", "-w", str(self.work), "-f", str(self.policy)]
-        subprocess.run(words, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    def deed(self, what: str) -> Deed:
+        def ask() -> float:
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            self._process.stdin.write(f"{what}\n")
+            self._process.stdin.flush()
+            return float(self._process.stdout.readline())
 
+        return ask
 
-def seconds(deed: Callable[[], None]) -> float:
-    begun = time.perf_counter()
-    deed()
-    return time.perf_counter() - begun
-
-
-def spoil(root: Path, count: int) -> None:
-    for path in paths(count)[:: count // 10]:
-        (root / path.lstrip("/")).write_text("spoiled")
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
 
 
-def measure(count: int, runs: int) -> None:
+@contextmanager
+def resident(ours: Peer) -> Iterator[Resident]:
+    process = Resident(ours)
+    try:
+        yield process
+    finally:
+        process.close()
+
+
+def measure(kinds: list[type[Peer]], count: int, runs: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="reconciler-bench-"))
     try:
-        ours = Ours(folder, count)
-        rivals: list[Ours | CfEngine] = [ours]
-        if shutil.which("cf-agent"):
-            rivals.append(CfEngine(folder, count))
-        for rival in rivals:
-            print(f"{count:6}  first pass     {type(rival).__name__:9} {seconds(rival.pass_):8.3f} s")
-        rows: dict[str, list[float]] = {}
-        for _ in range(runs):
-            rows.setdefault("floor", []).append(
-                seconds(lambda: subprocess.run([sys.executable, "-c", FLOOR, str(ours.root / "srv")], check=True))
-            )
-            for rival in rivals:
-                rows.setdefault(f"no-op {type(rival).__name__}", []).append(seconds(rival.pass_))
-                spoil(rival.root, count)
-                rows.setdefault(f"repair {type(rival).__name__}", []).append(seconds(rival.pass_))
-        floor = statistics.median(rows["floor"])
-        for name, found in rows.items():
-            median = statistics.median(found)
-            spread = f"{min(found):.3f}-{max(found):.3f}"
-            print(f"{count:6}  {name:16} {median:8.3f} s  {spread:13}  {median / floor:6.1f} x the floor")
+        peers = [kind(folder, count) for kind in kinds]
+        first(peers, count, max(runs // 2, 3))
+        nothing_to_do(peers, count, runs)
+        repair(peers, count, runs)
     finally:
         shutil.rmtree(folder)
+
+
+def first(peers: list[Peer], count: int, runs: int) -> None:
+    found: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    for _ in range(runs):
+        for peer in peers:
+            peer.forget()
+            found[peer.name].append(seconds(peer.pass_))
+            peer.check()
+    show(f"{count} files, the first pass", found)
+
+
+def nothing_to_do(peers: list[Peer], count: int, runs: int) -> None:
+    ours = peers[0]
+    bare = [sys.executable, "-c", FLOOR, str(ours.root / "srv")]
+    commands = {peer.name: timed(peer.pass_) for peer in peers}
+    floor = {"a Python that reads and hashes": timed(lambda: subprocess.run(bare, check=True))}
+    compared(f"{count} files, nothing to do, as a command", {**commands, **floor}, runs)
+    with resident(ours) as agent:
+        agent.deed("pass")()
+        inside = {
+            "a pass of the agent": agent.deed("pass"),
+            "a loop of lstat": agent.deed("lstat"),
+            "a loop that reads and hashes": agent.deed("read"),
+        }
+        commands = {name: deed for name, deed in commands.items() if name not in (Reconciler.name, Puppet.name)}
+        compared(f"{count} files, nothing to do, in the agent", {**inside, **commands}, runs)
+
+
+def repair(peers: list[Peer], count: int, runs: int) -> None:
+    found: dict[str, list[float]] = {peer.name: [] for peer in peers}
+    for _ in range(runs):
+        for peer in peers:
+            peer.spoil()
+            found[peer.name].append(seconds(peer.pass_))
+    for peer in peers:
+        peer.check()
+    show(f"{count} files, ten to mend, as a command", found)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", default="100,1000,5000")
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--alone", action="store_true", help="without the others")
     asked = parser.parse_args()
+    kinds = there(ALL[:1] if asked.alone else ALL)
     for size in asked.sizes.split(","):
-        measure(int(size), asked.runs)
+        measure(kinds, int(size), asked.runs)
 
 
 if __name__ == "__main__":
