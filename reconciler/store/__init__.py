@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.core.desired import Desired, canonical
 from reconciler.core.errors import CorruptStore
@@ -33,6 +33,7 @@ class Store:
     floor: Floors
     quarantine: Quarantine
     holds: Holds
+    recent: dict[Digest, Desired] = field(default_factory=dict)
 
     @classmethod
     def at(cls, folder: str, kinds: Kinds, probes: Probes) -> "Store":
@@ -62,7 +63,14 @@ class Store:
         return digest
 
     def load_desired(self, object: Digest) -> Desired:
-        """Raises CorruptStore where it is damaged, or of another format."""
+        """Raises CorruptStore where it is damaged, or of another format. The last one is kept at hand."""
+        if object not in self.recent:
+            desired = self._read_desired(object)
+            self.recent.clear()
+            self.recent[object] = desired
+        return self.recent[object]
+
+    def _read_desired(self, object: Digest) -> Desired:
         try:
             return Desired.from_json(json.loads(b"".join(self.objects.open(object))), self.kinds, self.probes)
         except (ValueError, KeyError, TypeError) as error:
