@@ -16,7 +16,7 @@ from reconciler.agent.sight import Stamp
 from reconciler.core.errors import Broken
 from reconciler.core.pace import rfc3339
 from reconciler.core.state import AnyState, state_to_json
-from reconciler.store.generations import Record
+from reconciler.store.generations import Record, duration_of
 
 OBSERVATION = "observation.json"
 SCHEMA = 1
@@ -83,6 +83,7 @@ def shown(state: AnyState) -> dict[str, Any]:
 
 def record_to_json(record: Record) -> dict[str, Any]:
     """A line of history as scripts read it."""
+    took = duration_of(record)
     return {
         "generation": record.generation.number,
         "commit": str(record.commit),
@@ -95,7 +96,7 @@ def record_to_json(record: Record) -> dict[str, Any]:
         "reason": record.reason,
         "started": rfc3339(record.started),
         "ended": rfc3339(record.ended) if record.ended else None,
-        "durationSeconds": (record.ended - record.started).total_seconds() if record.ended else None,
+        "durationSeconds": took.total_seconds() if took is not None else None,
     }
 
 

@@ -14,7 +14,7 @@ from reconciler.cli.session import Session
 from reconciler.core import render
 from reconciler.core.identity import Generation
 from reconciler.core.pace import rfc3339
-from reconciler.store.generations import Record
+from reconciler.store.generations import Record, duration_of
 
 DRIFT = 2
 NOTHING_YET = "nothing was applied here yet: `reconciler sync` does that"
@@ -115,7 +115,8 @@ def _was_applied(parts: Parts) -> bool:
 
 
 def _row(record: Record, in_force: Generation | None) -> tuple[str, ...]:
-    took = f"{(record.ended - record.started).total_seconds():.0f} s" if record.ended else "-"
+    span = duration_of(record)
+    took = f"{span.total_seconds():.0f} s" if span is not None else "-"
     started = rfc3339(record.started)
     author = record.author.partition(" <")[0]
     number = f"{record.generation} *" if record.generation == in_force else str(record.generation)

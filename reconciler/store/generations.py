@@ -1,7 +1,7 @@
 """The desired states that this device accepted, each complete in itself, and which of them is in force."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.core.facts import Applied
 from reconciler.core.identity import Digest, Generation, Revision
@@ -33,6 +33,12 @@ class Record:
     started: datetime
     ended: datetime | None
     desired: Digest
+
+
+def duration_of(record: Record) -> timedelta | None:
+    """None while it runs, and where the clock went back meanwhile: then nobody knows."""
+    took = record.ended - record.started if record.ended else None
+    return took if took is not None and took >= timedelta(0) else None
 
 
 class Generations:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import stat
 import subprocess
 from collections.abc import Callable, Iterator
@@ -173,3 +174,15 @@ def _as_nobody(holds: Callable[[], bool]) -> bool:
         finally:
             os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_no_duration_is_told_where_the_clock_went_back_meanwhile(device: Device) -> None:
+    device.push(MOTD)
+    device.sync()
+    connection = sqlite3.connect(device.path("/var/lib/reconciler/state.db"))
+    with connection:
+        connection.execute("UPDATE generation SET started = '2030-01-01T00:00:00Z', ended = '2029-01-01T00:00:00Z'")
+    connection.close()
+    (generation,) = device.run("history", "-o", "json").json
+    assert generation["durationSeconds"] is None
+    assert "  -  " in device.run("history").out
